@@ -1,0 +1,29 @@
+"""Fixtures over the peers. Nothing starts before a test asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.peers.postgres import Postgres
+from tests.peers.sink import Sink
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL cluster for the whole run; take a database of your own with database()."""
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> str:
+    """The URL of an empty database of this test's own."""
+    return postgres.database()
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """An SMTP server that keeps what it is given."""
+    with Sink() as server:
+        yield server
