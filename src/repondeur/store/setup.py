@@ -1,0 +1,87 @@
+"""Django's settings for the store: the base that every program part shares.
+
+daemon.py adds what the web side needs; nothing else configures Django.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import django
+from django.conf import settings
+
+# A writer waits this long for another process's commit before the mail path says 451.
+LOCK_TIMEOUT_S = 5
+
+
+class DatabaseUrlError(ValueError):
+    """The database URL is neither sqlite:///PATH nor postgresql://[user[:password]@]host[:port]/name."""
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's DATABASES entry for `url` (design §7).
+
+    sqlite:///relative/path or sqlite:////absolute/path; postgresql://user:password@host:port/name,
+    where ?host=/folder names a Unix socket's folder.
+    """
+    if url.startswith("sqlite:///"):
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(Path(unquote(url.removeprefix("sqlite:///"))).absolute()),
+            "OPTIONS": {
+                "timeout": LOCK_TIMEOUT_S,
+                "transaction_mode": "IMMEDIATE",
+                # FULL: a commit is on disk before 250 (design §4).
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+                "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000",
+            },
+            "CONN_MAX_AGE": None,
+        }
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
+        raise DatabaseUrlError(DatabaseUrlError.__doc__)
+    query = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.strip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(parts.hostname or query.pop("host", "")),
+        "PORT": str(parts.port or query.pop("port", "")),
+        "OPTIONS": {
+            **query,
+            "connect_timeout": LOCK_TIMEOUT_S,
+            "options": f"-c lock_timeout={LOCK_TIMEOUT_S}s",
+        },
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+def base(database_url: str, secret_key: str) -> dict[str, Any]:
+    """The settings that every part needs."""
+    return {
+        "SECRET_KEY": secret_key,
+        "DATABASES": {"default": database(database_url)},
+        "INSTALLED_APPS": [
+            "django.contrib.auth",
+            "django.contrib.contenttypes",
+            "repondeur.store",
+        ],
+        "AUTH_USER_MODEL": "store.Customer",
+        "USE_TZ": True,
+        "TIME_ZONE": "UTC",
+        "USE_I18N": True,
+        "LANGUAGE_CODE": "fr",
+        "PASSWORD_HASHERS": ["django.contrib.auth.hashers.Argon2PasswordHasher"],
+        "LOGGING_CONFIG": None,  # structlog is set up by the daemon
+    }
+
+
+def setup(values: dict[str, Any]) -> None:
+    """Configure Django once per process; a second call keeps the first."""
+    if not settings.configured:
+        settings.configure(**values)
+        django.setup()
