@@ -189,7 +189,7 @@ class Peer:
 
     def tool(self, *command: str, stdin: str = "", check: bool = True) -> str:
         """The output of a short command run as the program is; PeerError when it fails."""
-        done = subprocess.run(
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             command,
             input=stdin,
             env=self.environment,

@@ -81,7 +81,7 @@ class Wire:
 
     def reply(self) -> Reply:
         """The next reply, with all its lines; PeerError when the connection ended instead."""
-        lines = []
+        lines: list[str] = []
         while True:
             line = self.line()
             if line is None:
