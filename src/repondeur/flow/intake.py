@@ -1,0 +1,231 @@
+"""What happens to a message between its final dot and its 250 (design §3, docs/flow.md).
+
+Tap: the mail server delivers as ever; only the answer is ours. Inline: mail beats replies. The
+next hop takes the message first, and what goes wrong with the reply afterwards is counted and
+logged, never a reason to have the message sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from hashlib import blake2b
+
+import structlog
+from prometheus_client import Counter
+
+from repondeur.flow.batcher import Batcher
+from repondeur.flow.courier import Courier
+from repondeur.flow.nexthop import NextHop
+from repondeur.flow.relay import Outgoing
+from repondeur.flow.session import Incoming, Status
+from repondeur.mail.read import read
+from repondeur.rules.address import unwrap_tap
+from repondeur.rules.headers import message_ids
+from repondeur.rules.model import Envelope, Head, Reason
+from repondeur.rules.route import Route, route
+from repondeur.rules.schedule import state
+from repondeur.store.entry import Item, Outcome
+from repondeur.store.lookup import Destination
+
+log = structlog.get_logger(__name__)
+
+MESSAGES = Counter("repondeur_messages", "Recipients of messages taken in, by reason", ["reason"])
+ROUTED = Counter("repondeur_routed", "Recipients of messages in inline mode, by route", ["route"])
+LOST = Counter("repondeur_replies_lost", "Replies not made: the database was away after delivery")
+
+OK = Status(250, "2.0.0", "Accepted")
+DROPPED = Status(250, "2.0.0", "Accepted; the responder keeps no copy")
+AWAY = Status(451, "4.3.0", "Temporary failure, try again later")
+UNKNOWN = Status(550, "5.1.1", "No such address here")
+LOOP = Status(554, "5.4.6", "Mail forwarding loop")
+
+
+class Tap:
+    """Answers only. An unknown recipient is met with 250 and silence."""
+
+    def __init__(
+        self, batcher: Batcher, courier: Courier, clock: Callable[[], datetime], tap_domain: str
+    ) -> None:
+        self._batcher = batcher
+        self._courier = courier
+        self._clock = clock
+        self._tap_domain = tap_domain
+
+    async def accept(self, incoming: Incoming) -> list[Status]:
+        head = read(incoming.head)
+        identity = _identity(incoming, head)
+        items = [
+            Item(Envelope(incoming.sender, unwrap_tap(recipient, self._tap_domain)), head, identity)
+            for recipient in incoming.recipients
+        ]
+        try:
+            outcomes = await self._batcher.answer(items)
+        except Exception as error:  # whatever it is, the mail server tries again (RFC 5321 §4.2.1)
+            log.error("deferred", sender=incoming.sender, error=repr(error))
+            return [AWAY] * len(items)
+        _send_off(items, outcomes, self._courier, self._clock())
+        return [OK] * len(items)
+
+
+class Inline:
+    """Delivers, forwards or drops, and answers."""
+
+    def __init__(
+        self,
+        batcher: Batcher,
+        courier: Courier,
+        clock: Callable[[], datetime],
+        next_hop: NextHop,
+        forwarder: NextHop,
+        tap_domain: str,
+        hostname: str,
+    ) -> None:
+        """forwarder: takes what goes to a copy target that is not hosted here."""
+        self._batcher = batcher
+        self._courier = courier
+        self._clock = clock
+        self._next_hop = next_hop
+        self._forwarder = forwarder
+        self._tap_domain = tap_domain
+        self._hostname = hostname
+
+    async def verify(self, recipient: str) -> Status | None:
+        """RCPT in SMTP: an unknown address is refused before the message is sent."""
+        (destination,) = await self._batcher.resolve([unwrap_tap(recipient, self._tap_domain)])
+        return UNKNOWN if self._route(destination).unknown else None
+
+    async def accept(self, incoming: Incoming) -> list[Status]:
+        head = read(incoming.head)
+        recipients = [unwrap_tap(r, self._tap_domain) for r in incoming.recipients]
+        try:
+            destinations = await self._batcher.resolve(recipients)
+        except Exception as error:  # nothing is known of the recipients: try again later
+            log.error("deferred", sender=incoming.sender, error=repr(error))
+            return [AWAY] * len(recipients)
+        routes = [self._route(destination) for destination in destinations]
+        statuses = await asyncio.gather(
+            *(
+                self._deliver(incoming, head, recipient, destination, taken)
+                for recipient, destination, taken in zip(
+                    recipients, destinations, routes, strict=True
+                )
+            )
+        )
+        identity = _identity(incoming, head)
+        accepted = [n for n, status in enumerate(statuses) if status.code == 250]
+        items = [
+            Item(Envelope(incoming.sender, recipients[n]), head, identity, destinations[n])
+            for n in accepted
+        ]
+        if not items:
+            return statuses
+        try:
+            outcomes = await self._batcher.answer(items)
+        except Exception as error:  # mail beats replies
+            for n, item in zip(accepted, items, strict=True):
+                if routes[n].dropped:
+                    statuses[n] = AWAY  # kept nowhere yet, so it may come again
+                elif item.destination and item.destination.responder:
+                    LOST.inc()
+                    log.error(
+                        "reply lost",
+                        sender=incoming.sender,
+                        recipient=item.envelope.recipient,
+                        error=repr(error),
+                    )
+            return statuses
+        _send_off(items, outcomes, self._courier, self._clock())
+        return statuses
+
+    def _route(self, destination: Destination) -> Route:
+        responder = destination.responder
+        on = responder is not None and state(responder, self._clock()) is Reason.REPLY
+        return route(
+            destination.mailbox,
+            answering=on,
+            free=destination.free,
+            copy=destination.copy,
+            copy_to=destination.copy_to,
+        )
+
+    async def _deliver(
+        self,
+        incoming: Incoming,
+        head: Head,
+        recipient: str,
+        destination: Destination,
+        taken: Route,
+    ) -> Status:
+        ROUTED.labels(taken.name).inc()
+        if taken.unknown:
+            log.info("refused: unknown", sender=incoming.sender, recipient=recipient)
+            return UNKNOWN
+        if taken.dropped:
+            log.info("dropped: no copy", sender=incoming.sender, recipient=recipient)
+            return DROPPED
+        hop, target = self._next_hop, taken.target
+        trace = self._received(incoming, recipient)
+        if taken.forwarded:
+            # Delivered-To marks the way, so that a message meets each address once only.
+            if destination.address in head.all("delivered-to"):
+                log.warning("refused: loop", sender=incoming.sender, recipient=recipient)
+                return LOOP
+            trace = f"Delivered-To: {destination.address}\r\n".encode() + trace
+            try:
+                (home,) = await self._batcher.resolve([target])
+            except Exception as error:  # only this recipient waits
+                log.error("deferred", sender=incoming.sender, error=repr(error))
+                return AWAY
+            if home.mailbox:
+                target = home.mailbox
+            else:
+                hop = self._forwarder
+        elif destination.mailbox == destination.address:
+            target = recipient  # with its tag: the mail server files by it
+        assert incoming.spool is not None
+        status = await hop.deliver(
+            incoming.sender, target, incoming.spool, trace=trace, smtputf8=incoming.smtputf8
+        )
+        log.info(
+            taken.name,
+            sender=incoming.sender,
+            recipient=recipient,
+            target=target,
+            status=str(status),
+        )
+        return status
+
+    def _received(self, incoming: Incoming, recipient: str) -> bytes:
+        """The trace field that each hop owes (RFC 5321 §4.4)."""
+        when = self._clock().strftime("%a, %d %b %Y %H:%M:%S +0000")
+        return (
+            f"Received: from [{incoming.client}] by {self._hostname} (Repondeur)\r\n"
+            f"\tfor <{recipient}>; {when}\r\n"
+        ).encode("utf-8", "surrogateescape")
+
+
+def _identity(incoming: Incoming, head: Head) -> str:
+    """What names this message again when it comes a second time."""
+    ids = message_ids(head.first("message-id") or "")
+    return ids[0] if ids else f"<{blake2b(incoming.head, digest_size=16).hexdigest()}@no-id>"
+
+
+def _send_off(items: list[Item], outcomes: list[Outcome], courier: Courier, t: datetime) -> None:
+    """After the commit: one log line and one count for each silence; the replies leave."""
+    for item, outcome in zip(items, outcomes, strict=True):
+        reason = outcome.decision.reason.value
+        MESSAGES.labels(reason).inc()
+        reply = outcome.reply
+        if reply is None:
+            log.info(
+                "silence",
+                sender=item.envelope.sender,
+                recipient=item.envelope.recipient,
+                reason=reason,
+                found=outcome.decision.found,
+            )
+        else:
+            message = Outgoing(reply.sender, reply.recipient, reply.data, reply.smtputf8)
+            courier.take(outcome.domain_id, outcome.id, message, created=t)

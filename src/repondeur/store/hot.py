@@ -1,0 +1,134 @@
+"""The one transaction of a batch: decide, remember, enqueue, journal.
+
+Statements are hand-written, run unchanged on SQLite and PostgreSQL, name `domain_id` wherever
+the table is spread by it, and take the time as a parameter (design §4).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from repondeur.mail.reply import compose
+from repondeur.rules.decide import decide
+from repondeur.rules.headers import decode_words
+from repondeur.rules.model import Policy
+from repondeur.store.entry import Entry, Item, Outcome
+from repondeur.store.fields import to_ms
+from repondeur.store.ids import new_id
+from repondeur.store.lookup import resolve
+from repondeur.store.memory import reserve
+from repondeur.store.outbox import Finished, finish
+from repondeur.store.sql import flat, values
+
+SUBJECT_KEPT = 200  # characters of a subject in the journal: enough to know the message by
+
+
+def answer(
+    items: Sequence[Item],
+    *,
+    policy: Policy,
+    key: bytes,
+    t: datetime,
+    lease: timedelta,
+    finished: Sequence[Finished] = (),
+) -> list[Outcome]:
+    """Decide a batch and write all that follows from it in one transaction.
+
+    finished: what became of earlier replies, written along with the batch.
+    The replies returned are committed, and leased to the caller for `lease`.
+    Raises django.db.Error when nothing was committed.
+    """
+    missing = {item.envelope.recipient for item in items if item.destination is None}
+    looked_up = resolve(missing, policy) if missing else {}
+    entries = []
+    for item in items:
+        place = item.destination or looked_up[item.envelope.recipient]
+        decision = decide(item.envelope, item.head, place.responder, policy, t)
+        entries.append(Entry(item, place, decision))
+    now = to_ms(t)
+    with transaction.atomic(), connection.cursor() as cursor:
+        if finished:
+            finish(cursor, finished, now)
+        reserve(cursor, entries, policy, key, t)
+        _write(cursor, entries, t, now + lease // timedelta(milliseconds=1))
+    return [
+        Outcome(
+            entry.decision,
+            entry.place.responder.domain_id if entry.place.responder else 0,
+            entry.id,
+            entry.reply,
+        )
+        for entry in entries
+    ]
+
+
+def _write(cursor: CursorWrapper, entries: Sequence[Entry], t: datetime, lease_until: int) -> None:
+    """Outbox and journal rows. A message without a responder leaves none (docs/decisions/0004)."""
+    now = to_ms(t)
+    outbox, journal = [], []
+    for entry in entries:
+        responder = entry.place.responder
+        if responder is None:
+            continue
+        item, decision = entry.item, entry.decision
+        entry.id = new_id(t)
+        if decision.reply:
+            entry.reply = reply = compose(
+                item.envelope, item.head, responder, entry.place.address, t, item.incoming
+            )
+            outbox.append(
+                (
+                    responder.domain_id,
+                    entry.id,
+                    reply.sender,
+                    reply.recipient,
+                    reply.smtputf8,
+                    reply.data,
+                    now,
+                    lease_until,
+                )
+            )
+        signals = [(s.name, s.weight, s.found) for s in decision.signals]
+        journal.append(
+            (
+                responder.domain_id,
+                entry.id,
+                responder.id,
+                now,
+                entry.place.address,
+                item.envelope.sender,
+                _readable(decode_words(item.head.first("subject") or ""))[:SUBJECT_KEPT],
+                item.incoming,
+                decision.reason.value,
+                decision.field,
+                _readable(decision.found),
+                _readable(json.dumps(signals, ensure_ascii=False)) if signals else "",
+                "waiting" if entry.reply else "",
+                entry.reply.message_id if entry.reply else "",
+                "",
+            )
+        )
+    if outbox:
+        cursor.execute(
+            "INSERT INTO outbox"
+            " (domain_id, id, sender, recipient, smtputf8, data, created, lease_until, attempts)"
+            f" VALUES {values(len(outbox), '(%s, %s, %s, %s, %s, %s, %s, %s, 0)')}",
+            flat(outbox),
+        )
+    if journal:
+        cursor.execute(
+            "INSERT INTO journal (domain_id, id, responder_id, at, recipient, sender, subject,"
+            " message_id, reason, field, found, signals, fate, reply_id, fate_text)"
+            f" VALUES {values(len(journal), '(' + '%s, ' * 14 + '%s)')}",
+            flat(journal),
+        )
+
+
+def _readable(text: str) -> str:
+    """Text that every engine can store: no NUL (PostgreSQL refuses it), no lone surrogate."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

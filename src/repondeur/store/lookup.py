@@ -1,0 +1,211 @@
+"""What the directory says of a recipient: a few statements for many recipients."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from repondeur.rules.address import normalise, untag
+from repondeur.rules.model import Audience, Authentication, Policy, Responder
+from repondeur.store.fields import from_ms
+from repondeur.store.sql import marks, wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What the directory says of one recipient.
+
+    address: canonical, without its tag: what a reply comes from.
+    mailbox: the canonical address of the mailbox that the mail belongs to, "" when there is none.
+    responder: the one that answers here, whether it is on or not.
+    free: whether that responder belongs to an address without a mailbox.
+    copy, copy_to: what the responder does with the received message while it is on.
+    """
+
+    address: str
+    mailbox: str = ""
+    responder: Responder | None = None
+    free: bool = False
+    copy: bool = True
+    copy_to: str = ""
+
+
+def resolve(recipients: Iterable[str], policy: Policy) -> dict[str, Destination]:
+    """Look up each recipient; one that is not hosted here gets an empty `mailbox` and no responder.
+
+    Database errors come through as django.db.Error.
+    """
+    forms = {recipient: _forms(recipient, policy.delimiter) for recipient in recipients}
+    names = {domain for pairs in forms.values() for _, domain in pairs}
+    if not names:
+        return {recipient: Destination(address=recipient) for recipient in forms}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT name, id FROM domain WHERE name IN ({marks(names)})",
+            [*names],
+        )
+        domains: dict[str, int] = dict(cursor.fetchall())
+        keys = {
+            (domains[domain], local)
+            for pairs in forms.values()
+            for local, domain in pairs
+            if domain in domains
+        }
+        if not keys:
+            return {recipient: Destination(address=recipient) for recipient in forms}
+        aliases = _aliases(cursor, keys)
+        keys.update(aliases.values())
+        responders = _responders(cursor, keys)
+        mailboxes = _mailboxes(cursor, keys)
+        owned = _owned(cursor, {key for key, row in responders.items() if not row.free})
+    found = {}
+    for recipient, pairs in forms.items():
+        found[recipient] = Destination(address=recipient)
+        for local, domain in pairs:
+            key = (domains.get(domain, 0), local)
+            target = aliases.get(key, key)
+            row = responders.get(key) or responders.get(target)
+            if row or target in mailboxes:
+                found[recipient] = _destination(
+                    f"{local}@{domain}", mailboxes.get(target, ""), row, owned
+                )
+                break
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A responder with the parts of its row that rules do not see."""
+
+    responder: Responder
+    free: bool
+    copy: bool
+    copy_to: str
+    key: tuple[int, str]
+
+
+def _forms(recipient: str, delimiter: str) -> list[tuple[str, str]]:
+    """The (local part, domain) pairs to look for: as written, then without the tag."""
+    address = normalise(recipient)
+    if address is None:
+        return []
+    local, _, domain = address.rpartition("@")
+    bare = untag(address, delimiter).rpartition("@")[0]
+    return [(local, domain)] if bare == local else [(local, domain), (bare, domain)]
+
+
+def _aliases(
+    cursor: CursorWrapper, keys: Iterable[tuple[int, str]]
+) -> dict[tuple[int, str], tuple[int, str]]:
+    prefix, parameters = wanted(keys)
+    cursor.execute(
+        f"{prefix} SELECT a.domain_id, a.local, a.mailbox_domain_id, a.mailbox_local"
+        " FROM wanted w JOIN alias a ON a.domain_id = w.domain_id AND a.local = w.local",
+        parameters,
+    )
+    return {(row[0], row[1]): (row[2], row[3]) for row in cursor.fetchall()}
+
+
+def _responders(
+    cursor: CursorWrapper, keys: Iterable[tuple[int, str]]
+) -> dict[tuple[int, str], _Row]:
+    prefix, parameters = wanted(keys)
+    cursor.execute(
+        f"{prefix} SELECT r.domain_id, r.local, d.name, r.id, r.revision, r.enabled, r.start,"
+        ' r."end", r."interval", r.also, r.audience, r.contacts, r.authentication, m.name,'
+        " r.subject, r.text, r.html, r.language, r.zone, d.reply_sender, d.frozen, c.frozen,"
+        " r.kind, r.copy, r.copy_to"
+        " FROM wanted w"
+        " JOIN responder r ON r.domain_id = w.domain_id AND r.local = w.local"
+        " JOIN domain d ON d.id = w.domain_id"
+        " JOIN customer c ON c.id = d.customer_id"
+        " LEFT JOIN mailbox m ON m.domain_id = w.domain_id AND m.local = w.local",
+        parameters,
+    )
+    return {(row[0], row[1]): _row(row) for row in cursor.fetchall()}
+
+
+def _row(row: Sequence[Any]) -> _Row:
+    frozen = row[20] or row[21]  # staff froze the domain or its customer: no reply leaves
+    responder = Responder(
+        domain_id=row[0],
+        id=row[3],
+        address=f"{row[1]}@{row[2]}",
+        revision=row[4],
+        enabled=bool(row[5]) and not frozen,
+        start=None if row[6] is None else from_ms(row[6]),
+        end=None if row[7] is None else from_ms(row[7]),
+        interval=timedelta(seconds=row[8]),
+        also=_addresses(row[9]),
+        audience=Audience(row[10]),
+        contacts=_addresses(row[11]),
+        authentication=Authentication(row[12]),
+        name=row[13] or "",
+        subject=row[14],
+        text=row[15],
+        html=row[16],
+        language=row[17],
+        zone=row[18],
+        reply_sender=row[19],
+    )
+    return _Row(responder, row[22] == "free", bool(row[23]), row[24], (row[0], row[1]))
+
+
+def _addresses(column: str | list[str]) -> tuple[str, ...]:
+    """A JSON column: text from SQLite, already parsed by psycopg from PostgreSQL."""
+    if column == "[]":
+        return ()
+    return tuple(json.loads(column) if isinstance(column, str) else column)
+
+
+def _mailboxes(
+    cursor: CursorWrapper, keys: Iterable[tuple[int, str]]
+) -> dict[tuple[int, str], str]:
+    prefix, parameters = wanted(keys)
+    cursor.execute(
+        f"{prefix} SELECT m.domain_id, m.local, d.name"
+        " FROM wanted w JOIN mailbox m ON m.domain_id = w.domain_id AND m.local = w.local"
+        " JOIN domain d ON d.id = w.domain_id",
+        parameters,
+    )
+    return {(row[0], row[1]): f"{row[1]}@{row[2]}" for row in cursor.fetchall()}
+
+
+def _owned(
+    cursor: CursorWrapper, keys: Iterable[tuple[int, str]]
+) -> dict[tuple[int, str], tuple[str, ...]]:
+    """The aliases of each mailbox, as addresses."""
+    keys = list(keys)
+    if not keys:
+        return {}
+    prefix, parameters = wanted(keys)
+    cursor.execute(
+        f"{prefix} SELECT w.domain_id, w.local, a.local, d.name"
+        " FROM wanted w"
+        " JOIN alias a ON a.mailbox_domain_id = w.domain_id AND a.mailbox_local = w.local"
+        " JOIN domain d ON d.id = a.domain_id",
+        parameters,
+    )
+    owned: dict[tuple[int, str], tuple[str, ...]] = {}
+    for domain_id, mailbox, local, domain in cursor.fetchall():
+        owned[domain_id, mailbox] = (*owned.get((domain_id, mailbox), ()), f"{local}@{domain}")
+    return owned
+
+
+def _destination(
+    address: str,
+    mailbox: str,
+    row: _Row | None,
+    owned: dict[tuple[int, str], tuple[str, ...]],
+) -> Destination:
+    if row is None:
+        return Destination(address, mailbox)
+    aliases = owned.get(row.key)
+    responder = replace(row.responder, owned=aliases) if aliases else row.responder
+    return Destination(address, mailbox, responder, row.free, row.copy, row.copy_to)

@@ -1,0 +1,200 @@
+"""Who was answered, when, and how often: the slots that a reply must take first.
+
+Correspondents are kept as keyed hashes (design §4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from hashlib import blake2b
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from repondeur.rules.decide import recall
+from repondeur.rules.model import Memory, Policy, Reason, Responder
+from repondeur.store.entry import Entry
+from repondeur.store.fields import from_ms, to_ms
+from repondeur.store.sql import flat, values
+
+DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+
+
+def pepper(secret_key: str) -> bytes:
+    """The key of the correspondents' hashes, made from the installation's secret."""
+    return blake2b(secret_key.encode(), digest_size=32, person=b"correspondents").digest()
+
+
+def remembered(responder: Responder, correspondent: str, key: bytes, t: datetime) -> Memory:
+    """What the service remembers of `correspondent`, for `explain`."""
+    mark = _hash(correspondent, key)
+    with connection.cursor() as cursor:
+        rows = _recollect(cursor, [(responder.domain_id, responder.id, mark)])
+        cursor.execute("SELECT hour, replies FROM throttle WHERE correspondent = %s", [mark])
+        throttle = cursor.fetchone()
+    hourly = throttle[1] if throttle and throttle[0] > to_ms(t) - HOUR_MS else 0
+    return _memory(rows.get((responder.domain_id, responder.id, mark)), responder, t, hourly)
+
+
+def reserve(
+    cursor: CursorWrapper, entries: Sequence[Entry], policy: Policy, key: bytes, t: datetime
+) -> None:
+    """Take the correspondent's slot for each entry to be answered, or find why there is none.
+
+    PostgreSQL refuses to touch one row twice in an upsert, so entries of one correspondent go
+    in rounds, in the order in which they came.
+    """
+    rest = [entry for entry in entries if entry.decision.reply]
+    replied: set[tuple[int, str]] = set()
+    while rest:
+        now, later, seen = [], [], set()
+        for entry in rest:
+            responder = entry.place.responder
+            assert responder is not None
+            same = (responder.id, entry.item.incoming)
+            if same in replied:
+                # One message to two addresses of one owner: once each, whatever the interval.
+                entry.decision = replace(entry.decision, reason=Reason.ALREADY_ANSWERED)
+            elif entry.decision.correspondent in seen:
+                later.append(entry)
+            else:
+                seen.add(entry.decision.correspondent)
+                now.append((entry, responder, _hash(entry.decision.correspondent, key)))
+        _reserve_round(cursor, now, policy, t)
+        replied.update((r.id, entry.item.incoming) for entry, r, _ in now if entry.decision.reply)
+        rest = later
+
+
+def _reserve_round(
+    cursor: CursorWrapper,
+    entries: Sequence[tuple[Entry, Responder, bytes]],
+    policy: Policy,
+    t: datetime,
+) -> None:
+    """One round of `reserve`: no correspondent stands in it twice."""
+    if not entries:
+        return
+    now = to_ms(t)
+    # In the order of the keys, so that two processes never wait for each other's rows.
+    ordered = sorted(entries, key=lambda e: (e[1].domain_id, e[1].id, e[2]))
+    rows = [
+        (r.domain_id, r.id, mark, to_ms(t + r.interval), r.revision, now) for _, r, mark in ordered
+    ]
+    cursor.execute(
+        "INSERT INTO answered"
+        " (domain_id, responder_id, correspondent, until, revision, day, replies)"
+        f" VALUES {values(len(rows), '(%s, %s, %s, %s, %s, %s, 1)')}"
+        " ON CONFLICT (domain_id, responder_id, correspondent) DO UPDATE SET"
+        " until = excluded.until, revision = excluded.revision,"
+        " day = CASE WHEN answered.day <= %s THEN excluded.day ELSE answered.day END,"
+        " replies = CASE WHEN answered.day <= %s THEN 1 ELSE answered.replies + 1 END"
+        " WHERE (answered.until <= %s OR answered.revision <> excluded.revision)"
+        " AND (answered.day <= %s OR answered.replies < %s)"
+        " RETURNING domain_id, responder_id, correspondent",
+        [
+            *flat(rows),
+            now - DAY_MS,
+            now - DAY_MS,
+            now,
+            now - DAY_MS,
+            policy.replies_per_day,
+        ],
+    )
+    taken = {(row[0], row[1], bytes(row[2])) for row in cursor.fetchall()}
+    refused = [
+        (r.domain_id, r.id, mark)
+        for _, r, mark in ordered
+        if (r.domain_id, r.id, mark) not in taken
+    ]
+    if refused:
+        memories = _recollect(cursor, refused)
+        for entry, r, mark in ordered:
+            known = (r.domain_id, r.id, mark)
+            if known not in taken:
+                memory = _memory(memories.get(known), r, t, 0)
+                entry.decision = recall(entry.decision, r, memory, policy, t)
+                if entry.decision.reply:
+                    raise RuntimeError(
+                        "the database refused a slot that the rules would give: "
+                        f"responder {r.id}, {memory}"
+                    )
+    answered = [e for e in ordered if e[0].decision.reply]
+    if answered:
+        _throttle(cursor, answered, policy, t)
+
+
+def _throttle(
+    cursor: CursorWrapper,
+    entries: Sequence[tuple[Entry, Responder, bytes]],
+    policy: Policy,
+    t: datetime,
+) -> None:
+    """Count the replies of the whole service; who had too many gives the slot back."""
+    now = to_ms(t)
+    marks = sorted(mark for _, _, mark in entries)
+    cursor.execute(
+        "INSERT INTO throttle (correspondent, hour, replies)"
+        f" VALUES {values(len(marks), '(%s, %s, 1)')}"
+        " ON CONFLICT (correspondent) DO UPDATE SET"
+        " hour = CASE WHEN throttle.hour <= %s THEN excluded.hour ELSE throttle.hour END,"
+        " replies = CASE WHEN throttle.hour <= %s THEN 1 ELSE throttle.replies + 1 END"
+        " WHERE throttle.hour <= %s OR throttle.replies < %s"
+        " RETURNING correspondent",
+        [
+            *flat((mark, now) for mark in marks),
+            now - HOUR_MS,
+            now - HOUR_MS,
+            now - HOUR_MS,
+            policy.replies_per_hour,
+        ],
+    )
+    passed = {bytes(row[0]) for row in cursor.fetchall()}
+    for entry, r, mark in entries:
+        if mark not in passed:
+            memory = Memory(replies_this_hour=policy.replies_per_hour)
+            entry.decision = recall(entry.decision, r, memory, policy, t)
+            cursor.execute(
+                "UPDATE answered SET until = %s, replies = replies - 1"
+                " WHERE domain_id = %s AND responder_id = %s AND correspondent = %s",
+                [now, r.domain_id, r.id, mark],
+            )
+
+
+def _recollect(
+    cursor: CursorWrapper, keys: Sequence[tuple[int, int, bytes]]
+) -> dict[tuple[int, int, bytes], tuple[int, int, int, int]]:
+    """The `answered` rows of `keys`: until, revision, day, replies."""
+    cursor.execute(
+        "WITH wanted (domain_id, responder_id, correspondent) AS"
+        f" (VALUES {values(len(keys), '(%s, %s, %s)')})"
+        " SELECT a.domain_id, a.responder_id, a.correspondent,"
+        " a.until, a.revision, a.day, a.replies"
+        " FROM wanted w JOIN answered a ON a.domain_id = w.domain_id"
+        " AND a.responder_id = w.responder_id AND a.correspondent = w.correspondent",
+        flat(keys),
+    )
+    return {(r[0], r[1], bytes(r[2])): (r[3], r[4], r[5], r[6]) for r in cursor.fetchall()}
+
+
+def _memory(
+    row: tuple[int, int, int, int] | None, responder: Responder, t: datetime, hourly: int
+) -> Memory:
+    if row is None:
+        return Memory(replies_this_hour=hourly)
+    until, revision, day, replies = row
+    return Memory(
+        # A changed text starts afresh.
+        answered_until=from_ms(until) if revision == responder.revision else None,
+        replies_today=replies if day > to_ms(t) - DAY_MS else 0,
+        replies_this_hour=hourly,
+    )
+
+
+def _hash(correspondent: str, key: bytes) -> bytes:
+    """The correspondent as the tables keep it: 16 bytes, useless without the installation's key."""
+    return blake2b(
+        correspondent.encode("utf-8", "surrogateescape"), digest_size=16, key=key
+    ).digest()

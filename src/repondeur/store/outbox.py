@@ -1,0 +1,107 @@
+"""Replies on their way: leases, results, retries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from repondeur.store.fields import from_ms, to_ms
+from repondeur.store.sql import flat, values
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What became of one reply. `again` is the instant of the next attempt, None when it ended."""
+
+    domain_id: int
+    id: int
+    fate: str  # Journal.Fate
+    text: str  # the relay's words
+    attempts: int
+    again: datetime | None = None
+
+
+def finish(cursor: CursorWrapper, results: Sequence[Finished], now: int) -> None:
+    """Write the results: an ended reply leaves the outbox, and the journal says how it ended."""
+    ended = [(r.domain_id, r.id) for r in results if r.again is None]
+    if ended:
+        cursor.executemany("DELETE FROM outbox WHERE domain_id = %s AND id = %s", ended)
+    waiting = [
+        (r.attempts, to_ms(r.again), r.domain_id, r.id) for r in results if r.again is not None
+    ]
+    if waiting:
+        cursor.executemany(
+            "UPDATE outbox SET attempts = %s, lease_until = %s WHERE domain_id = %s AND id = %s",
+            waiting,
+        )
+    cursor.executemany(
+        "UPDATE journal SET fate = %s, fate_at = %s, fate_text = %s"
+        " WHERE domain_id = %s AND id = %s",
+        [(r.fate, now, r.text, r.domain_id, r.id) for r in results],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One leased outbox row, ready to be sent again."""
+
+    domain_id: int
+    id: int
+    sender: str
+    recipient: str
+    smtputf8: bool
+    data: bytes
+    created: datetime
+    attempts: int
+
+
+def claim(t: datetime, lease: timedelta, limit: int) -> list[Waiting]:
+    """Lease up to `limit` rows whose lease or wait has run out: crashed processes' and retries'.
+
+    Two processes may find the same row; the conditional UPDATE gives it to one of them. (FOR
+    UPDATE SKIP LOCKED would need one shard only, and Citus refuses it across domains.)
+    """
+    now, until = to_ms(t), to_ms(t + lease)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT domain_id, id FROM outbox WHERE lease_until <= %s"
+            " ORDER BY lease_until LIMIT %s",
+            [now, limit],
+        )
+        found = cursor.fetchall()
+        if not found:
+            return []
+        cursor.execute(
+            f"WITH wanted (domain_id, id) AS (VALUES {values(len(found), '(%s, %s)')})"
+            " UPDATE outbox SET lease_until = %s FROM wanted"
+            " WHERE outbox.domain_id = wanted.domain_id AND outbox.id = wanted.id"
+            " AND outbox.lease_until <= %s"
+            " RETURNING outbox.domain_id, outbox.id, sender, recipient, smtputf8, data, created,"
+            " attempts",
+            [*flat(found), until, now],
+        )
+        return [
+            Waiting(r[0], r[1], r[2], r[3], bool(r[4]), bytes(r[5]), from_ms(r[6]), r[7])
+            for r in cursor.fetchall()
+        ]
+
+
+def set_lease(keys: Sequence[tuple[int, int]], until: datetime) -> None:
+    """Keep rows for longer (a heartbeat), or give them up at once (a graceful stop)."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE outbox SET lease_until = %s WHERE domain_id = %s AND id = %s",
+            [(to_ms(until), domain_id, id_) for domain_id, id_ in keys],
+        )
+
+
+def depth(t: datetime) -> tuple[int, float]:
+    """How many replies wait, and the age of the oldest in seconds: for metrics and doctor."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*), MIN(created) FROM outbox")
+        count, oldest = cursor.fetchone()
+    return count, (to_ms(t) - oldest) / 1000 if oldest is not None else 0.0
