@@ -13,6 +13,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 
+from repondeur.store.duty import Duty
 from repondeur.store.fields import InstantField
 from repondeur.store.traffic import Answered, Journal, Outbox, Throttle
 
@@ -21,6 +22,7 @@ __all__ = [
     "Answered",
     "Customer",
     "Domain",
+    "Duty",
     "Journal",
     "Mailbox",
     "Offer",
