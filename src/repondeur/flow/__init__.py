@@ -1,0 +1,1 @@
+"""The mail path: sockets in, sockets out."""

@@ -1,0 +1,98 @@
+"""LMTP (RFC 2033) and SMTP (RFC 5321) intake: from a listening socket to `accept`.
+
+aiosmtpd carries the connection and STARTTLS; what it says and what it keeps is session.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from pathlib import Path
+from typing import Literal
+
+from repondeur.flow.session import Accept, Incoming, Limits, Policy, Session, Status, Verify
+
+__all__ = ["Accept", "Incoming", "Limits", "Listener", "Status", "Verify"]
+
+
+class Listener:
+    """Takes messages in and hands each to `accept`; answers what `accept` returns.
+
+    keep_message: spool the whole message (inline); else only its head is kept (tap).
+    trusted: the networks that may speak at all. tls: offers STARTTLS. spool_dir: for messages
+    beyond spool.MEMORY_LIMIT. verify: asked for each recipient; None accepts it.
+    """
+
+    def __init__(
+        self,
+        accept: Accept,
+        *,
+        protocol: Literal["lmtp", "smtp"],
+        keep_message: bool,
+        trusted: Sequence[IPv4Network | IPv6Network],
+        limits: Limits,
+        hostname: str,
+        tls: ssl.SSLContext | None,
+        spool_dir: Path,
+        verify: Verify | None = None,
+    ) -> None:
+        # aiosmtpd logs each command at INFO; a line per message fate is written elsewhere.
+        logging.getLogger("mail.log").setLevel(logging.WARNING)
+        self._trusted = trusted
+        self._limits = limits
+        self._sessions: set[Session] = set()
+        self._servers: list[asyncio.Server] = []
+        self._policy = Policy(
+            accept=accept,
+            verify=verify,
+            lmtp=protocol == "lmtp",
+            keep_message=keep_message,
+            limits=limits,
+            hostname=hostname,
+            tls=tls,
+            spool_dir=spool_dir,
+            admit=self._admit,
+            gone=self._sessions.discard,
+        )
+
+    async def serve(self, sock: socket.socket) -> asyncio.Server:
+        """Accept connections on a bound socket. May be called for several sockets."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: Session(self._policy, loop), sock=sock, backlog=self._limits.max_connections
+        )
+        self._servers.append(server)
+        return server
+
+    async def close(self, grace: float) -> None:
+        """Stop accepting, let running transactions end within `grace` seconds, cut the rest."""
+        for server in self._servers:
+            server.close()
+        for session in tuple(self._sessions):
+            session.stop()
+        tasks = [session.task() for session in tuple(self._sessions)]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace)
+            for session in tuple(self._sessions):
+                session.abort()
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for server in self._servers:
+            await server.wait_closed()
+        self._servers.clear()
+
+    def _admit(self, session: Session, client: str) -> str | None:
+        """None takes the session in; else the greeting that refuses it."""
+        address = ip_address(client.partition("%")[0]) if client else None
+        mapped = getattr(address, "ipv4_mapped", None)
+        if address is not None and not any((mapped or address) in net for net in self._trusted):
+            return f"554 5.7.1 {client} is not among the trusted networks"
+        if len(self._sessions) >= self._limits.max_connections:
+            return "421 4.7.0 Too many connections, try again later"
+        self._sessions.add(session)
+        return None
