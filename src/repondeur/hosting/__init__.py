@@ -1,0 +1,1 @@
+"""The service layer that the panel, the API and the commands share."""

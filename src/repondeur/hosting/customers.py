@@ -1,0 +1,138 @@
+"""Customers: who signs in."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+
+from repondeur.hosting import addresses
+from repondeur.hosting.errors import Conflict, Exists, Invalid, NotFound
+from repondeur.store.models import Customer
+
+_NIC = re.compile(r"[a-z0-9-]{2,32}")  # design §7
+NAME_LENGTH = 200
+PASSWORD_LENGTH = 1024  # longer ones cost time to hash and help nobody
+
+
+def nic(text: str, field: str = "nic") -> str:
+    """A customer id in lower case. Raises Invalid("nic")."""
+    if not _NIC.fullmatch(text.lower()):
+        raise Invalid("nic", field, text)
+    return text.lower()
+
+
+def email(text: str, field: str = "email") -> str:
+    """A mail address to reach the customer at. Raises Invalid("email")."""
+    try:
+        validate_email(text)
+    except ValidationError as error:
+        raise Invalid("email", field, text) from error
+    return text
+
+
+def password(text: str, field: str = "password") -> str:
+    """A password that can be hashed. Raises Invalid("password"); never shows it."""
+    if not 1 <= len(text) <= PASSWORD_LENGTH:
+        raise Invalid("password", field, limit=PASSWORD_LENGTH)
+    return text
+
+
+def get(text: str, field: str = "customer") -> Customer:
+    """The customer of this id. Raises NotFound."""
+    customer = Customer.objects.filter(nic=text.lower()).first()
+    if customer is None:
+        raise NotFound("no-customer", field, text)
+    return customer
+
+
+def find(search: str = "") -> QuerySet[Customer]:
+    """Customers whose id, e-mail or name has `search`, by id."""
+    query = Customer.objects.order_by("nic")
+    if search:
+        query = query.filter(
+            Q(nic__icontains=search) | Q(email__icontains=search) | Q(name__icontains=search)
+        )
+    return query
+
+
+def add(
+    t: datetime,
+    id_: str,
+    email_: str,
+    name: str = "",
+    password_: str | None = None,
+    language: str = "fr",
+    zone: str = "Europe/Paris",
+) -> tuple[Customer, bool]:
+    """The customer, and whether it is new. Raises Exists when it is there with other values."""
+    wanted = {
+        "email": email(email_),
+        "name": addresses.display_name(name, NAME_LENGTH),
+        "language": addresses.language(language),
+        "zone": addresses.zone(zone),
+    }
+    secret = None if password_ is None else password(password_)
+    there = Customer.objects.filter(nic=nic(id_)).first()
+    if there is None:
+        try:
+            with transaction.atomic():
+                return Customer.objects.create_user(nic(id_), secret, created=t, **wanted), True
+        except IntegrityError as error:  # another process was first
+            raise Exists("customer-exists", "nic", id_) from error
+    same = all(getattr(there, key) == value for key, value in wanted.items())
+    if not same or (secret is not None and not there.check_password(secret)):
+        raise Exists("customer-exists", "nic", id_)
+    return there, False
+
+
+def change(
+    customer: Customer,
+    *,
+    email_: str | None = None,
+    name: str | None = None,
+    password_: str | None = None,
+    language: str | None = None,
+    zone: str | None = None,
+    frozen: bool | None = None,
+    active: bool | None = None,
+) -> bool:
+    """Change what is not None; whether anything changed."""
+    values: dict[str, object] = {
+        "email": None if email_ is None else email(email_),
+        "name": None if name is None else addresses.display_name(name, NAME_LENGTH),
+        "language": None if language is None else addresses.language(language),
+        "zone": None if zone is None else addresses.zone(zone),
+        "frozen": frozen,
+        "is_active": active,
+    }
+    fields = [
+        key
+        for key, value in values.items()
+        if value is not None and value != getattr(customer, key)
+    ]
+    for key in fields:
+        setattr(customer, key, values[key])
+    if password_ is not None and not customer.check_password(password(password_)):
+        customer.set_password(password_)
+        fields.append("password")
+    if fields:
+        customer.save(update_fields=fields)
+    return bool(fields)
+
+
+def remove(customer: Customer, *, force: bool = False) -> None:
+    """Remove the customer; with `force` also its domains and all that is in them."""
+    from repondeur.hosting import domains  # domains stand on customers
+
+    with transaction.atomic():
+        owned = list(customer.domains.all())
+        if owned and not force:
+            raise Conflict("customer-has-domains", "nic", customer.nic, count=len(owned))
+        for domain in owned:
+            domains.remove(domain, force=True)
+        customer.delete()

@@ -1,0 +1,131 @@
+"""Domains and the offers that say what they may have."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from repondeur.hosting import addresses
+from repondeur.hosting.errors import Conflict, Exists, NotFound
+from repondeur.store.models import Alias, Answered, Customer, Domain, Mailbox, Offer, Responder
+
+DEFAULT_OFFER = "unlimited"
+
+
+def offer(name: str, field: str = "offer") -> Offer:
+    """The offer of this name. Raises NotFound with the names there are."""
+    found = Offer.objects.filter(name=name).first()
+    if found is None:
+        known = ", ".join(Offer.objects.order_by("id").values_list("name", flat=True))
+        raise NotFound("no-offer", field, name, known=known)
+    return found
+
+
+def get(name: str, field: str = "domain", customer: Customer | None = None) -> Domain:
+    """The domain of this name, with its customer and offer; another customer's is NotFound."""
+    query = Domain.objects.select_related("customer", "offer")
+    if customer is not None:
+        query = query.filter(customer=customer)
+    found = query.filter(name=addresses.domain_name(name, field)).first()
+    if found is None:
+        raise NotFound("no-domain", field, name)
+    return found
+
+
+def find(search: str = "", customer: Customer | None = None) -> QuerySet[Domain]:
+    """Domains whose name has `search`, by name."""
+    query = Domain.objects.select_related("customer", "offer").order_by("name")
+    if customer is not None:
+        query = query.filter(customer=customer)
+    return query.filter(name__icontains=search) if search else query
+
+
+def with_counts(query: QuerySet[Domain]) -> QuerySet[Domain]:
+    """`query` with `mailbox_count` and `responder_count` on each row, in the same statement.
+
+    Slice the query first or page it: the counts are taken for the rows of the page only.
+    """
+
+    def count(model: type[Mailbox] | type[Responder]) -> Coalesce:
+        rows = model.objects.filter(domain=OuterRef("pk")).order_by().values("domain")
+        return Coalesce(
+            Subquery(rows.annotate(n=Count("local")).values("n"), output_field=IntegerField()), 0
+        )
+
+    return query.annotate(mailbox_count=count(Mailbox), responder_count=count(Responder))
+
+
+def add(
+    t: datetime, name: str, customer: Customer, offer_: str = DEFAULT_OFFER
+) -> tuple[Domain, bool]:
+    """The domain, and whether it is new. Raises Exists when it is there with other values."""
+    canonical = addresses.domain_name(name)
+    chosen = offer(offer_)
+    there = Domain.objects.filter(name=canonical).first()
+    if there is None:
+        try:
+            with transaction.atomic():
+                return Domain.objects.create(
+                    name=canonical, customer=customer, offer=chosen, created=t
+                ), True
+        except IntegrityError as error:  # another process was first
+            raise Exists("domain-exists", "domain", name) from error
+    if there.customer_id != customer.pk or there.offer_id != chosen.pk:
+        raise Exists("domain-exists", "domain", name)
+    return there, False
+
+
+def change(
+    domain: Domain,
+    *,
+    customer: Customer | None = None,
+    offer_: str | None = None,
+    frozen: bool | None = None,
+    reply_sender: str | None = None,
+) -> bool:
+    """Change what is not None; whether anything changed. `reply_sender` "" is the null sender."""
+    if reply_sender:
+        reply_sender = addresses.joined(reply_sender, "reply_sender")
+    values: dict[str, object] = {
+        "customer": customer,
+        "offer": None if offer_ is None else offer(offer_),
+        "frozen": frozen,
+        "reply_sender": reply_sender,
+    }
+    fields = [
+        key for key, value in values.items() if value is not None and value != getattr(domain, key)
+    ]
+    if "customer" in fields and _crossing(domain).exists():
+        raise Conflict("domain-customer", "customer", domain.name)
+    for key in fields:
+        setattr(domain, key, values[key])
+    if fields:
+        domain.save(update_fields=fields)
+    return bool(fields)
+
+
+def _crossing(domain: Domain) -> QuerySet[Alias]:
+    """Aliases that join this domain to another one."""
+    return Alias.objects.filter(Q(domain=domain) | Q(mailbox_domain=domain)).exclude(
+        domain=F("mailbox_domain")
+    )
+
+
+def remove(domain: Domain, *, force: bool = False) -> None:
+    """Remove the domain; with `force` also its mailboxes, aliases and responders."""
+    with transaction.atomic():
+        mailboxes = domain.mailboxes.count()
+        responders = domain.responders.count()
+        if (mailboxes or responders) and not force:
+            raise Conflict(
+                "domain-has-entries",
+                "domain",
+                domain.name,
+                mailboxes=mailboxes,
+                responders=responders,
+            )
+        Answered.objects.filter(domain_id=domain.pk).delete()
+        domain.delete()

@@ -1,0 +1,196 @@
+"""Mailboxes and their aliases: the directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from repondeur.hosting import addresses
+from repondeur.hosting.errors import (
+    Conflict,
+    Exists,
+    HostingError,
+    NotFound,
+    OverQuota,
+    refuse,
+)
+from repondeur.store.models import Alias, Answered, Domain, Mailbox, Responder
+
+NAME_LENGTH = 200
+
+
+def get(domain: Domain, local: str, field: str = "address") -> Mailbox:
+    """The mailbox `local` (canonical) of `domain`. Raises NotFound."""
+    mailbox = Mailbox.objects.select_related("domain").filter(domain=domain, local=local).first()
+    if mailbox is None:
+        raise NotFound("no-mailbox", field, f"{local}@{domain.name}")
+    return mailbox
+
+
+def find(domain: Domain | None = None, search: str = "") -> QuerySet[Mailbox]:
+    """Mailboxes whose local part or name has `search`, by address."""
+    query = Mailbox.objects.select_related("domain").order_by("domain__name", "local")
+    if domain is not None:
+        query = query.filter(domain=domain)
+    if search:
+        query = query.filter(Q(local__icontains=search) | Q(name__icontains=search))
+    return query
+
+
+def without_responder(domain: Domain, search: str = "") -> QuerySet[Mailbox]:
+    """The mailboxes that a responder can still be attached to."""
+    taken = Responder.objects.filter(domain=domain).values("local")
+    return find(domain, search).exclude(local__in=taken)
+
+
+def aliases(mailbox: Mailbox) -> list[str]:
+    """The mailbox's aliases as addresses, sorted."""
+    rows = Alias.objects.filter(mailbox_domain_id=mailbox.domain_id, mailbox_local=mailbox.local)
+    return sorted(f"{row.local}@{row.domain.name}" for row in rows.select_related("domain"))
+
+
+def aliases_of(mailboxes: Sequence[Mailbox]) -> dict[tuple[int, str], list[str]]:
+    """The aliases of a page of mailboxes by (domain id, local part), in one statement."""
+    found: dict[tuple[int, str], list[str]] = {}
+    rows = Alias.objects.filter(
+        mailbox_domain_id__in={mailbox.domain_id for mailbox in mailboxes},
+        mailbox_local__in=[mailbox.local for mailbox in mailboxes],
+    )
+    for row in rows.select_related("domain").order_by("domain__name", "local"):
+        owner = (row.mailbox_domain_id, row.mailbox_local)
+        found.setdefault(owner, []).append(f"{row.local}@{row.domain.name}")
+    return found
+
+
+def add(
+    t: datetime, domain: Domain, local: str, name: str = "", wanted_aliases: Iterable[str] = ()
+) -> tuple[Mailbox, bool]:
+    """The mailbox, and whether it is new. Raises Exists when it is there with other values."""
+    shown = addresses.display_name(name, NAME_LENGTH)
+    with transaction.atomic():
+        domain = _lock(domain)
+        wanted = {addresses.joined(alias, "alias") for alias in wanted_aliases}
+        there = Mailbox.objects.filter(domain=domain, local=local).first()
+        if there is not None:
+            if there.name != shown or set(aliases(there)) != wanted:
+                raise Exists("mailbox-exists", "address", f"{local}@{domain.name}")
+            return there, False
+        _check_room(domain)
+        _check_name(domain, local)
+        mailbox = Mailbox.objects.create(domain=domain, local=local, name=shown, created=t)
+        _add_aliases(mailbox, wanted)
+        return mailbox, True
+
+
+def change(
+    mailbox: Mailbox,
+    *,
+    name: str | None = None,
+    add_aliases: Iterable[str] = (),
+    remove_aliases: Iterable[str] = (),
+) -> bool:
+    """Change the name, add and remove aliases; whether anything changed."""
+    changed = False
+    with transaction.atomic():
+        shown = mailbox.name if name is None else addresses.display_name(name, NAME_LENGTH)
+        if shown != mailbox.name:
+            mailbox.name = shown
+            Mailbox.objects.filter(domain=mailbox.domain, local=mailbox.local).update(name=shown)
+            changed = True
+        have = set(aliases(mailbox))
+        for text in remove_aliases:
+            alias = addresses.joined(text, "alias")
+            if alias not in have:
+                raise NotFound("no-alias", "alias", text)
+            local, _, name_ = alias.rpartition("@")
+            Alias.objects.filter(domain__name=name_, local=local).delete()
+            have.discard(alias)
+            changed = True
+        new = {addresses.joined(alias, "alias") for alias in add_aliases} - have
+        _add_aliases(mailbox, new)
+    return changed or bool(new)
+
+
+def remove(mailbox: Mailbox, *, force: bool = False) -> None:
+    """Remove the mailbox and its aliases; with `force` also its responder."""
+    with transaction.atomic():
+        responders = Responder.objects.filter(domain=mailbox.domain, local=mailbox.local)
+        ids = list(responders.values_list("id", flat=True))
+        if ids and not force:
+            raise Conflict("mailbox-has-responder", "address", str(mailbox))
+        Answered.objects.filter(domain_id=mailbox.domain_id, responder_id__in=ids).delete()
+        responders.delete()
+        Alias.objects.filter(
+            mailbox_domain_id=mailbox.domain_id, mailbox_local=mailbox.local
+        ).delete()
+        Mailbox.objects.filter(domain=mailbox.domain, local=mailbox.local).delete()
+
+
+def _lock(domain: Domain) -> Domain:
+    """The domain again, held until the transaction ends, so that counts stay true."""
+    return Domain.objects.select_related("offer").select_for_update(of=("self",)).get(pk=domain.pk)
+
+
+def _check_room(domain: Domain) -> None:
+    limit = domain.offer.mailboxes
+    if limit is not None and domain.mailboxes.count() >= limit:
+        raise OverQuota(
+            "mailbox-quota", "domain", domain.name, offer=domain.offer.name, limit=limit
+        )
+
+
+def _check_name(domain: Domain, local: str) -> None:
+    found = f"{local}@{domain.name}"
+    alias = (
+        Alias.objects.select_related("mailbox_domain").filter(domain=domain, local=local).first()
+    )
+    if alias is not None:
+        owner = f"{alias.mailbox_local}@{alias.mailbox_domain.name}"
+        raise Conflict("mailbox-is-alias", "address", found, owner=owner)
+    if Responder.objects.filter(domain=domain, local=local).exists():
+        raise Conflict("mailbox-is-free", "address", found)
+
+
+def _add_aliases(mailbox: Mailbox, wanted: Iterable[str]) -> None:
+    problems: list[HostingError] = []
+    rows = []
+    for alias in sorted(wanted):
+        local, _, name = alias.rpartition("@")
+        domain = Domain.objects.filter(name=name).first()
+        problem = _alias_problem(mailbox, alias, local, domain)
+        if problem is not None:
+            problems.append(problem)
+        elif domain is not None:
+            rows.append(
+                Alias(
+                    domain=domain,
+                    local=local,
+                    mailbox_domain_id=mailbox.domain_id,
+                    mailbox_local=mailbox.local,
+                )
+            )
+    refuse(problems)
+    Alias.objects.bulk_create(rows)
+
+
+def _alias_problem(
+    mailbox: Mailbox, alias: str, local: str, domain: Domain | None
+) -> HostingError | None:
+    if domain is None:
+        return NotFound("no-domain", "alias", alias)
+    if domain.customer_id != mailbox.domain.customer_id:
+        return Conflict("alias-customer", "alias", alias)
+    if (domain.pk, local) == (mailbox.domain_id, mailbox.local):
+        return Conflict("alias-is-self", "alias", alias)
+    if Mailbox.objects.filter(domain=domain, local=local).exists():
+        return Conflict("alias-is-mailbox", "alias", alias)
+    other = (
+        Alias.objects.select_related("mailbox_domain").filter(domain=domain, local=local).first()
+    )
+    if other is not None:
+        owner = f"{other.mailbox_local}@{other.mailbox_domain.name}"
+        return Conflict("alias-taken", "alias", alias, owner=owner)
+    return None
