@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from tests.peers.postgres import Postgres
+from tests.peers.process import LOG_TAIL, Peer
 from tests.peers.sink import Sink
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the logs of the peers that a failed test took as fixtures."""
+    report = yield
+    if report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, Peer):
+                report.sections.append((f"log of {name}", value.log[-LOG_TAIL:]))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from tests.peers.dovecot import Dovecot
 from tests.peers.postfix import Postfix
 from tests.peers.postgres import Postgres
-from tests.peers.process import PeerError, answers, program
+from tests.peers.process import Peer, PeerError, answers, birth, program
 from tests.peers.sink import DROP, Sink
 from tests.peers.wire import Wire, send
 
@@ -20,6 +22,27 @@ vacation :seconds 60 :subject "away" "I am away.";"""
 def test_a_missing_program_names_its_package() -> None:
     with pytest.raises(PeerError, match="apt-get install --no-install-recommends nothing-mail"):
         program("no-such-program", "nothing-mail")
+
+
+def test_kill_ends_orphans_too(tmp_path: Path) -> None:
+    class Deserter(Peer):
+        """A program that dies and leaves a child behind."""
+
+        name = "deserter"
+
+        def command(self) -> Sequence[str]:
+            return ["sh", "-c", f"sleep 600 & echo $! >{tmp_path}/orphan; read never <&-; exit"]
+
+        def ready(self) -> bool:
+            return (tmp_path / "orphan").exists()
+
+    peer = Deserter()
+    with contextlib.suppress(PeerError):  # whether it is seen alive or dead is a race
+        peer.start()
+    peer.kill()
+    peer.clean()
+    orphan = int((tmp_path / "orphan").read_text())
+    assert birth(orphan) == ""
 
 
 def test_postgres_gives_fresh_databases_and_survives_kill(postgres: Postgres) -> None:

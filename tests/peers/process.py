@@ -86,23 +86,30 @@ def wait_for(
 
 
 def descendants(pid: int) -> list[int]:
-    """`pid` and all living processes below it."""
+    """`pid`, all living processes below it, and the orphans of its session."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                parent, session = int(fields[1]), int(fields[3])
                 children.setdefault(parent, []).append(int(entry.name))
+                if session == pid != parent:
+                    children.setdefault(pid, []).append(int(entry.name))
     tree = [pid]
     for member in tree:  # grows while we walk it
-        tree += children.get(member, [])
+        tree += [child for child in children.get(member, []) if child not in tree]
     return tree
 
 
-def _birth(pid: int) -> str:
-    """When a process started, in clock ticks: tells it from a later one with the same id."""
+def birth(pid: int) -> str:
+    """When a process started, in clock ticks: tells it from a later one with the same id.
+
+    "" for one that has ended, also when nobody has waited for it yet.
+    """
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if fields[0] == "Z" else fields[19]
     return ""
 
 
@@ -234,7 +241,7 @@ class Peer:
         """Ask the program to end, and kill what is left of its tree after STOP_DEADLINE."""
         if self._child is None:
             return
-        tree = [(pid, _birth(pid)) for pid in self.pids]
+        tree = [(pid, birth(pid)) for pid in self.pids]
         self._child.send_signal(self.polite)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(STOP_DEADLINE)
@@ -243,16 +250,17 @@ class Peer:
     def kill(self) -> None:
         """SIGKILL the whole tree now, as a power cut would."""
         if self._child is not None:
-            self._end([(pid, _birth(pid)) for pid in self.pids])
+            self._end([(pid, birth(pid)) for pid in self.pids])
 
     def _end(self, tree: Iterable[tuple[int, str]]) -> None:
         assert self._child is not None
-        for pid, birth in tree:  # the root first, so that it starts no new child
-            if birth and _birth(pid) == birth:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+        living = [(pid, born) for pid, born in tree if born and birth(pid) == born]
+        for pid, _ in living:  # the root first, so that it starts no new child
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._child.wait()
         self._child = None
+        wait_for(lambda: all(birth(pid) != born for pid, born in living), f"the end of {self.name}")
 
     def __enter__(self) -> Self:
         try:
