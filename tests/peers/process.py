@@ -18,9 +18,7 @@ from typing import Any, Self, TypeVar
 
 LOOPBACK = "127.0.0.1"
 START_DEADLINE = 30.0  # seconds; a loaded two-core machine takes several to start PostgreSQL
-STOP_DEADLINE = (
-    30.0  # seconds between the polite signal and SIGKILL; our service finishes what it holds
-)
+STOP_DEADLINE = 30.0  # seconds between the polite signal and SIGKILL; our own finishes its work
 POLL = 0.02  # seconds between two looks at a condition
 LOG_TAIL = 6000  # characters of a peer's log shown with a failure
 
