@@ -38,13 +38,20 @@ class Spool:
         self.size += len(data)
 
     def blocks(self) -> Iterator[bytes]:
-        """The message in pieces of at most BLOCK octets. Each call reads from the start."""
+        """The message in pieces of at most BLOCK octets. Each call reads from the start. OSError
+        when the spool was closed meanwhile: half a message must not pass for a whole one."""
         for offset in range(0, self.size, BLOCK):
+            wanted = min(BLOCK, self.size - offset)
             if self._file is None:
-                yield bytes(self._memory[offset : offset + BLOCK])
+                block = bytes(self._memory[offset : offset + wanted])
+            elif self._file.closed:
+                block = b""
             else:
                 # pread: two readers share the file but not a position.
-                yield os.pread(self._file.fileno(), min(BLOCK, self.size - offset), offset)
+                block = os.pread(self._file.fileno(), wanted, offset)
+            if len(block) != wanted:
+                raise OSError("the spooled message is gone")
+            yield block
 
     def close(self) -> None:
         """Give memory and disk back. Only when nobody reads any more."""
