@@ -1,0 +1,164 @@
+"""The replies' way out: what relays may be named, and what becomes of a reply at each of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from repondeur.flow.relay import Outgoing, Relay, Sent, relay
+from tests.peers.sink import DROP, EXTENSIONS, Sink
+
+REPLY = b"From: bob@example.org\r\nSubject: away\r\n\r\n.dot\r\n..dots\r\nend\r\n"
+
+
+def outgoing(recipient: str = "alice@example.net", smtputf8: bool = False) -> Outgoing:
+    return Outgoing("", recipient, REPLY, smtputf8)
+
+
+@asynccontextmanager
+async def relay_to(url: str, sessions: int = 2) -> AsyncIterator[Relay]:
+    out = relay(url, "mx.example", sessions=sessions)
+    try:
+        yield out
+    finally:
+        await out.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "smtp://127.0.0.1",
+        "smtp://127.0.0.1:25",
+        "smtp://[::1]:2525",
+        "smtp://user:p%40ss@mx.example:587?starttls=required",
+    ],
+)
+async def test_relay_urls_taken(url: str) -> None:
+    await relay(url, "mx.example").close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "maildir:",
+        "http://mx.example",
+        "smtp://",
+        "smtp://user:hush@mx.example:port",
+        "smtp://user:hush@mx.example?starttls=maybe",
+        "smtp://user:hush@mx.example/path",
+        "smtp://hush@mx.example",
+    ],
+)
+async def test_relay_urls_refused_without_the_password(url: str) -> None:
+    with pytest.raises(ValueError, match="names no mail server|without a password") as caught:
+        relay(url, "mx.example")
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("extensions", [EXTENSIONS, ()], ids=["pipelined", "plain"])
+async def test_reply_arrives_as_it_was_written(extensions: tuple[str, ...]) -> None:
+    with Sink(extensions) as sink:
+        async with relay_to(f"smtp://{sink.address}") as out:
+            for _ in range(3):
+                assert (await out.send(outgoing())).code == 250
+        got = sink.wait(3)
+    assert {(each.sender, each.recipients, each.data) for each in got} == {
+        ("", ("alice@example.net",), REPLY)
+    }
+    assert sink.connections == 1
+    assert all(("NOTIFY=NEVER" in each.rcpt_options[0]) == ("DSN" in extensions) for each in got)
+
+
+@pytest.mark.parametrize("extensions", [EXTENSIONS, ()], ids=["pipelined", "plain"])
+@pytest.mark.parametrize(
+    ("stage", "reply"),
+    [
+        ("MAIL", "451 4.3.2 later"),
+        ("RCPT", "550 5.1.1 nobody"),
+        ("DATA", "452 4.3.1 full"),
+        ("dot", "554 5.7.1 spam"),
+    ],
+)
+async def test_refusal_comes_back_and_the_session_goes_on(
+    stage: str, reply: str, extensions: tuple[str, ...]
+) -> None:
+    with Sink(extensions) as sink:
+        async with relay_to(f"smtp://{sink.address}") as out:
+            sink.replies[stage] = reply
+            assert await out.send(outgoing()) == Sent(int(reply[:3]), reply[4:])
+            sink.clear()
+            assert (await out.send(outgoing())).code == 250
+        assert sink.connections == 1
+
+
+@pytest.mark.parametrize("stage", ["connect", "MAIL", "dot"])
+async def test_dropped_connection_is_no_answer(stage: str) -> None:
+    with Sink() as sink:
+        sink.replies[stage] = DROP
+        async with relay_to(f"smtp://{sink.address}") as out:
+            assert (await out.send(outgoing())).code == 0
+        assert not sink.received
+
+
+async def test_session_that_died_between_replies_is_opened_again() -> None:
+    with Sink() as sink:
+        async with relay_to(f"smtp://{sink.address}") as out:
+            assert (await out.send(outgoing())).code == 250
+            sink.stop()
+            sink.start()
+            assert (await out.send(outgoing())).code == 250
+            assert len(sink.wait(2)) == 2
+
+
+async def test_relay_that_is_away_is_not_asked_again_at_once() -> None:
+    with Sink() as sink:
+        url = f"smtp://{sink.address}"
+        sink.stop()
+        async with relay_to(url) as out:
+            assert (await out.send(outgoing())).code == 0
+            assert await out.check() is not None
+            sink.start()
+            assert (await out.send(outgoing())).code == 0
+            assert sink.connections == 0
+
+
+async def test_smtputf8_needs_the_relays_word() -> None:
+    with Sink(("PIPELINING",)) as sink:
+        async with relay_to(f"smtp://{sink.address}") as out:
+            assert (await out.send(outgoing("zoé@example.net", True))).text.startswith("5.6.7")
+    with Sink() as sink:
+        async with relay_to(f"smtp://{sink.address}") as out:
+            assert (await out.send(outgoing("zoé@example.net", True))).code == 250
+        assert "SMTPUTF8" in sink.received[0].mail_options
+
+
+async def test_address_cannot_add_a_command(sink: Sink) -> None:
+    async with relay_to(f"smtp://{sink.address}") as out:
+        sent = await out.send(outgoing("a@example.net>\r\nRCPT TO:<b@example.net"))
+        assert sent.code == 553
+        assert sink.connections == 0
+
+
+async def test_sign_in_over_tls_on_loopback_when_required() -> None:
+    with Sink(users={"rep": "hush"}) as sink:
+        async with relay_to(f"smtp://rep:hush@{sink.address}") as out:
+            assert (await out.send(outgoing())).code == 250
+        assert sink.received[0].user == "rep"
+    with Sink(starttls=True) as sink:
+        async with relay_to(f"smtp://{sink.address}?starttls=required") as out:
+            sent = await out.send(outgoing())
+        assert sent.code == 0
+        assert "ertificate" in sent.text
+
+
+async def test_folder_keeps_the_reply_with_its_envelope(tmp_path: Path) -> None:
+    async with relay_to(f"maildir:{tmp_path / 'out'}") as out:
+        assert await out.check() is None
+        assert (await out.send(outgoing())).code == 250
+    (kept,) = (tmp_path / "out" / "new").iterdir()
+    envelope = b"Return-Path: <>\nX-Original-To: alice@example.net\n"
+    assert kept.read_bytes() == envelope + REPLY.replace(b"\r\n", b"\n")
+    assert not list((tmp_path / "out" / "tmp").iterdir())
