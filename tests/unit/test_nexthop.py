@@ -1,0 +1,102 @@
+"""Inline delivery: into Maildir folders and over LMTP and SMTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from repondeur.flow.nexthop import file_name, next_hop, status
+from repondeur.flow.pool import Sent
+from repondeur.flow.session import Status
+from repondeur.flow.spool import Spool
+from tests.peers.sink import DROP, Sink
+
+TRACE = b"Return-Path: <a@example.net>\r\n"
+MESSAGE = b"Subject: hi\r\n\r\n.dot\r\n" + b"line\r\n" * 20000
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    message = Spool(tmp_path)
+    message.write(MESSAGE)
+    return message
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        ("Bob", "bob"),
+        ("..", "%2E."),
+        (".hidden", "%2Ehidden"),
+        ("a/b", "a%2Fb"),
+        ("a\x00b", "a%00b"),
+        ("bob+tag", "bob+tag"),
+        ("j.doe", "j.doe"),
+    ],
+)
+def test_folder_names_stay_inside(part: str, name: str) -> None:
+    assert file_name(part) == name
+
+
+@pytest.mark.parametrize("url", ["", "maildir:", "lmtp://", "lmtp://h:x", "http://h", "lmtp://h/p"])
+async def test_next_hops_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="maildir:DIR, lmtp://host:port or smtp://host:port"):
+        next_hop(url, "mx.example")
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (Sent(250, "2.1.5 kept"), Status(250, "2.1.5", "kept")),
+        (Sent(250, "kept"), Status(250, "2.0.0", "kept")),
+        (Sent(550, "5.1.1 nobody"), Status(550, "5.1.1", "nobody")),
+        (Sent(0, "away"), Status(451, "4.4.1", "Next hop did not answer, try again later")),
+        (
+            Sent(354, "go"),
+            Status(451, "4.5.0", "Next hop answered out of turn, try again later"),
+        ),
+    ],
+)
+def test_reply_as_ours_to_give(sent: Sent, answer: Status) -> None:
+    assert status(sent) == answer
+
+
+async def test_maildir_takes_a_message(tmp_path: Path, spool: Spool) -> None:
+    hop = next_hop(f"maildir:{tmp_path / 'mail'}", "mx.example")
+    assert await hop.check() is None
+    got = await hop.deliver("a@x", "Bob@Example.ORG", spool, trace=TRACE, smtputf8=False)
+    await hop.close()
+    assert got.code == 250
+    (kept,) = (tmp_path / "mail/example.org/bob/new").iterdir()
+    assert kept.read_bytes() == (TRACE + MESSAGE).replace(b"\r\n", b"\n")
+
+
+async def test_maildir_that_cannot_be_made_defers(tmp_path: Path, spool: Spool) -> None:
+    (tmp_path / "mail").write_text("a file in the way")
+    hop = next_hop(f"maildir:{tmp_path / 'mail'}", "mx.example")
+    got = await hop.deliver("a@x", "bob@example.org", spool, trace=TRACE, smtputf8=False)
+    await hop.close()
+    assert (got.code, got.enhanced) == (451, "4.3.0")
+
+
+async def test_half_a_message_is_not_delivered(tmp_path: Path, spool: Spool) -> None:
+    hop = next_hop(f"maildir:{tmp_path / 'mail'}", "mx.example")
+    spool.close()
+    got = await hop.deliver("a@x", "bob@example.org", spool, trace=TRACE, smtputf8=False)
+    await hop.close()
+    assert got.code == 451
+    assert not [path for path in (tmp_path / "mail").rglob("*") if path.is_file()]
+
+
+async def test_smtp_next_hop(spool: Spool, sink: Sink) -> None:
+    hop = next_hop(f"smtp://{sink.address}", "mx.example")
+    got = await hop.deliver("a@x", "bob@example.org", spool, trace=TRACE, smtputf8=False)
+    assert got.code == 250
+    assert sink.received[0].data == TRACE + MESSAGE
+    sink.replies["RCPT"] = "550 5.1.1 nobody"
+    got = await hop.deliver("a@x", "bob@example.org", spool, trace=TRACE, smtputf8=False)
+    assert got == Status(550, "5.1.1", "nobody")
+    sink.replies["RCPT"] = DROP
+    got = await hop.deliver("a@x", "bob@example.org", spool, trace=TRACE, smtputf8=False)
+    assert (got.code, got.enhanced) == (451, "4.4.1")
+    await hop.close()
