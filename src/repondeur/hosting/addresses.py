@@ -9,12 +9,12 @@ from zoneinfo import available_timezones
 from babel import Locale, UnknownLocaleError
 
 from repondeur.hosting.errors import Invalid
-from repondeur.rules import address as rules
+from repondeur.rules.address import normalise
 
 
 def address(text: str, field: str = "address") -> tuple[str, str]:
     """(local part, domain) of `text`, both canonical. Raises Invalid("address")."""
-    canonical = rules.normalise(text.strip())
+    canonical = normalise(text.strip())
     local, _, domain = (canonical or "").rpartition("@")
     if not local or domain.startswith("["):  # a literal (RFC 5321 §4.1.3) is nobody's domain here
         raise Invalid("address", field, text)

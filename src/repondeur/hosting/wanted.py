@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ import nh3
 from repondeur.hosting import addresses
 from repondeur.hosting.errors import HostingError, Invalid
 from repondeur.rules.model import Audience, Authentication
+from repondeur.rules.schedule import instant
 from repondeur.store.models import SUBJECT_LENGTH, Customer, Responder
 
 TEXT_LENGTH = 50_000  # characters: far above any holiday note, far below what hurts a relay
@@ -25,6 +27,8 @@ HTML_TAGS = {
 }  # fmt: skip
 HTML_ATTRIBUTES = {"a": {"href"}}
 HTML_SCHEMES = {"http", "https", "mailto"}
+
+_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1, "": 1}  # seconds
 
 Kind = Literal["attached", "free"]
 T = TypeVar("T")
@@ -70,6 +74,25 @@ class Wanted:
         values["interval"] = self.interval // timedelta(seconds=1)
         values["also"], values["contacts"] = list(self.also), list(self.contacts)
         return values
+
+
+def interval(text: str | int, field: str = "interval") -> timedelta:
+    """The time span of 7d, 12h, 30m, 0s or a number of seconds. Raises Invalid("interval")."""
+    match = re.fullmatch(r"([0-9]{1,9})([dhms]?)", str(text).strip().lower())
+    if match is None or isinstance(text, bool):
+        raise Invalid("interval", field, text)
+    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
+def when(text: str, zone: str, field: str, *, end: bool = False) -> datetime:
+    """The instant of `text` (design §7, WHEN). Raises Invalid("when").
+
+    zone: IANA name for text without an offset. end: a date alone lasts through that day.
+    """
+    try:
+        return instant(text, zone, end=end)
+    except (ValueError, OverflowError) as error:
+        raise Invalid("when", field, text) from error
 
 
 def from_payload(payload: Mapping[str, Any]) -> Wanted:

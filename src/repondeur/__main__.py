@@ -1,0 +1,3 @@
+from repondeur.cli import main
+
+main()

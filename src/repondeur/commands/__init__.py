@@ -1,0 +1,1 @@
+"""The commands of the `repondeur` program, a module for each noun."""

@@ -1,0 +1,195 @@
+"""What the commands share: settings and database on first use, output, errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import click
+
+if TYPE_CHECKING:
+    from repondeur.config import Config
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+WIDE = 100_000  # columns: more than any table needs
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class CommandError(Exception):
+    """A command that cannot go on; the message is for people, `status` its exit code."""
+
+    def __init__(self, message: str, status: int = 1) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What to say about an error, a line each, and the exit code."""
+
+    lines: Sequence[str]
+    status: int
+
+
+def explained(error: Exception) -> Failure | None:
+    """The failure to report, or None for an error nobody foresaw."""
+    if isinstance(error, CommandError):
+        return Failure(str(error).splitlines(), error.status)
+    if "repondeur.config" in sys.modules:
+        from repondeur.config import ConfigError
+
+        if isinstance(error, ConfigError):
+            return Failure(str(error).splitlines(), 2)
+    if "django" in sys.modules:
+        from django.db import Error
+
+        from repondeur.hosting.errors import HostingError
+
+        if isinstance(error, HostingError):
+            return Failure(str(error).splitlines(), error.status)
+        if isinstance(error, Error):
+            words = " ".join(str(error).split())
+            return Failure(
+                [f"REPONDEUR_DATABASE_URL: the database refuses: {words}; "
+                 "mend: see that it runs and may be written, then `repondeur migrate`"], 1,
+            )  # fmt: skip
+    return None
+
+
+class Session:
+    """One run of a command."""
+
+    def __init__(self, config_file: Path | None = None) -> None:
+        self._config_file = config_file
+
+    @cached_property
+    def config(self) -> Config:
+        """The settings. Raises ConfigError."""
+        from repondeur.config import load
+
+        return load(os.environ, self._config_file)
+
+    @cached_property
+    def t(self) -> datetime:
+        """The instant of this command."""
+        return datetime.now(UTC)
+
+    def configure(self) -> Config:
+        """Make the data folder and Django ready; the settings, now with the secret key."""
+        from repondeur.config import with_data_dir
+        from repondeur.store.setup import base, setup
+
+        config = with_data_dir(self.config)
+        setup(base(config.database, config.secret_key))
+        return config
+
+    def open(self) -> Config:
+        """configure(), and see that the database has the schema of this program.
+
+        A SQLite database is made and migrated here; PostgreSQL must be current already.
+        """
+        config = self.configure()
+        from repondeur.store import migrate
+
+        if config.database.startswith("sqlite:"):
+            migrate.migrate()
+        elif migrate.pending():
+            raise CommandError(
+                "REPONDEUR_DATABASE_URL: the database lacks migrations; mend: `repondeur migrate`"
+            )
+        return config
+
+
+pass_session = click.make_pass_decorator(Session)
+
+
+def iso(t: datetime | None, zone: str = "UTC") -> str | None:
+    """`t` in ISO 8601 with the offset it has in `zone`."""
+    return None if t is None else t.astimezone(ZoneInfo(zone)).isoformat()
+
+
+def short(t: datetime | None, zone: str = "UTC") -> str:
+    """`t` for a table: to the minute, with its offset."""
+    return "" if t is None else t.astimezone(ZoneInfo(zone)).isoformat(" ", "minutes")
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_rows(rows: Iterable[Mapping[str, Any]], as_json: bool, columns: Sequence[str]) -> None:
+    """A listing: all of each row as JSON, or `columns` of it as a table."""
+    if as_json:
+        click.echo("[", nl=False)
+        between = "\n"
+        for row in rows:  # one by one: a listing may have 50,000 rows
+            click.echo(between + json.dumps(row, ensure_ascii=False), nl=False)
+            between = ",\n"
+        click.echo("\n]")
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*[column.replace("_", " ") for column in columns], box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*[Text(_cell(row[column])) for column in columns])
+    if table.row_count:
+        # Away from a terminal nothing is cut: the table is as wide as its longest cells.
+        Console(width=None if sys.stdout.isatty() else WIDE).print(table)
+    else:
+        click.echo("nothing", err=True)
+
+
+def print_pairs(row: Mapping[str, Any], as_json: bool) -> None:
+    """One thing: as JSON, or a line for each of its values."""
+    if as_json:
+        print_json(row)
+        return
+    width = max(map(len, row))
+    for key, value in row.items():
+        text = _cell(value).replace("\n", "\n" + " " * (width + 2))
+        click.echo(f"{key.replace('_', ' '):<{width}}  {text}".rstrip())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def print_done(what: str, done: bool, past: str, row: Mapping[str, Any], as_json: bool) -> None:
+    """Say what was made or changed, or that nothing was."""
+    if as_json:
+        print_json({**row, "result": past if done else "unchanged"})
+    else:
+        click.echo(f"{what}: {past if done else 'unchanged'}")
+
+
+def password_from_stdin() -> str:
+    """The first line of standard input. Raises CommandError when there is none."""
+    text = sys.stdin.readline().rstrip("\r\n")
+    if not text:
+        raise CommandError(
+            "password: found nothing on standard input; accepted: one line with the password", 2
+        )
+    return text
+
+
+def choose(items: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+    """`items` and those of `options` that are not None."""
+    return {**items, **{key: value for key, value in options.items() if value is not None}}

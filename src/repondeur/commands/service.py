@@ -1,0 +1,90 @@
+"""repondeur serve, demo, config, migrate, completion"""
+
+from __future__ import annotations
+
+import click
+
+from repondeur.commands.common import (
+    Session,
+    json_option,
+    pass_session,
+    print_json,
+    print_rows,
+)
+
+
+@click.command("serve")
+@click.option("--only", type=click.Choice(["mail", "web"]), help="A half of the service.")
+@pass_session
+def serve(session: Session, only: str | None) -> None:
+    """Run the service until it is told to stop."""
+    from repondeur import daemon
+
+    daemon.serve(session.config, only)
+
+
+@click.command("demo")
+@pass_session
+def demo(session: Session) -> None:
+    """Show one message answered on a database of its own, then serve it."""
+    from repondeur import demo
+
+    del session  # the demonstration has its own settings
+    demo.run()
+
+
+@click.command("config")
+@json_option
+@pass_session
+def config(session: Session, as_json: bool) -> None:
+    """Show every setting with its value and where that came from; secrets are hidden."""
+    from repondeur.config import SETTINGS
+
+    shown = session.config.shown()
+    rows = [
+        {
+            "setting": setting.variable,
+            "value": shown[setting.variable],
+            "origin": session.config.origins[setting.name],
+        }
+        for setting in SETTINGS
+    ]
+    print_rows(rows, as_json, ["setting", "value", "origin"])
+
+
+@click.command("migrate")
+@json_option
+@pass_session
+def migrate(session: Session, as_json: bool) -> None:
+    """Bring the database to the schema of this program."""
+    session.configure()
+    from repondeur.store.migrate import migrate
+
+    names = migrate()
+    if as_json:
+        print_json(names)
+    else:
+        click.echo("\n".join(names) if names else "the database is current")
+
+
+_LINES = {
+    "bash": 'eval "$(_REPONDEUR_COMPLETE=bash_source repondeur)"',
+    "zsh": 'eval "$(_REPONDEUR_COMPLETE=zsh_source repondeur)"',
+    "fish": "_REPONDEUR_COMPLETE=fish_source repondeur | source",
+}
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(list(_LINES)))
+def completion(shell: str) -> None:
+    """Print the line that turns on completion; put it into the shell's start file."""
+    click.echo(_LINES[shell])
+
+
+COMMANDS = {
+    "serve": serve,
+    "demo": demo,
+    "config": config,
+    "migrate": migrate,
+    "completion": completion,
+}
