@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from repondeur.flow.relay import Outgoing, Relay, Sent, relay
 from tests.peers.sink import DROP, EXTENSIONS, Sink
+
+from repondeur.flow.relay import Outgoing, Relay, Sent, relay
 
 REPLY = b"From: bob@example.org\r\nSubject: away\r\n\r\n.dot\r\n..dots\r\nend\r\n"
 
@@ -53,7 +54,7 @@ async def test_relay_urls_taken(url: str) -> None:
     ],
 )
 async def test_relay_urls_refused_without_the_password(url: str) -> None:
-    with pytest.raises(ValueError, match="names no mail server|without a password") as caught:
+    with pytest.raises(ValueError, match=r"names no mail server|without a password") as caught:
         relay(url, "mx.example")
     assert "hush" not in str(caught.value)
 
