@@ -289,13 +289,11 @@ def test_peer_outside_the_trusted_networks(start: Start) -> None:
     "begun", [b"", b"LHLO me\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\nx"]
 )
 def test_silent_peer_is_told_and_closed(start: Start, begun: bytes) -> None:
-    with start(limits=Limits(command_timeout=0.2, data_timeout=0.2)) as taken:
-        with Wire(taken.port) as wire:
-            wire.raw(begun)
-            codes = []
-            while (line := wire.line()) is not None:
-                codes.append(line)
-            assert codes[-1].startswith("421 4.4.2")
+    limits = Limits(command_timeout=0.2, data_timeout=0.2)
+    with start(limits=limits) as taken, Wire(taken.port) as wire:
+        wire.raw(begun)
+        lines = list(iter(wire.line, None))
+        assert lines[-1].startswith("421 4.4.2")
 
 
 def test_close_lets_a_message_end_and_tells_the_idle(start: Start) -> None:

@@ -100,15 +100,21 @@ class Wire(asyncio.Protocol):
     async def stream(self, blocks: Iterable[bytes], within: float) -> None:
         """Send a message, dots stuffed and ended, no faster than the peer takes it."""
         tail = b"\r\n"  # the two octets before: a dot after them begins a line
+        held = b""  # sent with what follows: a short message and its end are one packet
         for block in blocks:
-            stuffed = (tail + block).replace(b"\r\n.", b"\r\n..")[len(tail) :]
-            self.write(stuffed)
+            if held:
+                await self._send(held, within)
+            held = (tail + block).replace(b"\r\n.", b"\r\n..")[len(tail) :]
             tail = (tail + block)[-2:]
+        await self._send(held + (b".\r\n" if tail == b"\r\n" else b"\r\n.\r\n"), within)
+
+    async def _send(self, data: bytes, within: float) -> None:
+        self.write(data)
+        if not self._writable.is_set():
             try:
                 await asyncio.wait_for(self._writable.wait(), within)
             except TimeoutError:
                 raise SessionLostError(f"the peer took no data for {within:.0f} s") from None
-        self.write(b".\r\n" if tail == b"\r\n" else b"\r\n.\r\n")
 
     async def replies(self, count: int, within: float) -> list[tuple[int, str]]:
         """The next `count` replies: code and text, several lines joined by spaces."""
