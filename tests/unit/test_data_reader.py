@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from repondeur.mail.read import BODY_LIMIT, HEAD_LIMIT
 
 from repondeur.flow.spool import MEMORY_LIMIT, Spool
 from repondeur.flow.transaction import DataReader
+from repondeur.mail.read import BODY_LIMIT, HEAD_LIMIT
 
 HERE = Path("/nonexistent")  # messages below MEMORY_LIMIT touch no disk
 
