@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from typing import Literal
+
 import click
 
 from repondeur.commands.common import (
@@ -16,21 +20,26 @@ from repondeur.commands.common import (
 @click.command("serve")
 @click.option("--only", type=click.Choice(["mail", "web"]), help="A half of the service.")
 @pass_session
-def serve(session: Session, only: str | None) -> None:
+def serve(session: Session, only: Literal["mail", "web"] | None) -> None:
     """Run the service until it is told to stop."""
+    config = session.config
+    if config.workers > 1:
+        # Read by prometheus_client when it is imported: each worker keeps its counts there.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="repondeur-metrics-")
     from repondeur import daemon
 
-    daemon.serve(session.config, only)
+    raise SystemExit(daemon.serve(config, only))
 
 
 @click.command("demo")
-@pass_session
-def demo(session: Session) -> None:
+def demo() -> None:
     """Show one message answered on a database of its own, then serve it."""
-    from repondeur import demo
+    from repondeur import config, daemon, demo
 
-    del session  # the demonstration has its own settings
-    demo.run()
+    folder = demo.make_folder()
+    settings = config.load({}, folder / demo.SETTINGS)
+    daemon.prepare(settings)
+    raise SystemExit(demo.run(settings, folder))
 
 
 @click.command("config")

@@ -184,6 +184,7 @@ TEMPLATES: dict[str, Template] = {
     "contact": Template("is neither an address nor @domain", "name@example.org or @example.org"),
     "password": Template("cannot be used", "1 to {limit} characters"),
     "type": Template("is {what}", "{wanted}"),
+    "double": Template("is in the file twice, first in row {first}", mend="remove one of them"),
     "unknown-field": Template("is no known field", "{known}"),
     # not there
     "no-customer": Template("there is no such customer", mend="repondeur customer list"),

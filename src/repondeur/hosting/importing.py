@@ -7,24 +7,168 @@ twice. A row that cannot be taken does not hold up the others.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
-from django.contrib.auth.hashers import check_password, make_password
 from django.db import transaction
-from django.db.models import Count, Model
 
-from repondeur.hosting import addresses, customers, domains, mailboxes, responders
-from repondeur.hosting.errors import Conflict, Exists, HostingError, Invalid, NotFound, OverQuota
-from repondeur.hosting.wanted import Wanted, clean, interval, when
-from repondeur.store.ids import new_id
-from repondeur.store.models import Alias, Customer, Domain, Mailbox, Offer, Responder
+from repondeur.hosting import importing_directory, importing_responders
+from repondeur.hosting.errors import HostingError, Invalid, Several
+from repondeur.hosting.rows import Row
 
 CHUNK = 1000  # rows of one transaction (design §7)
-SECTIONS = ("customers", "domains", "mailboxes", "responders")
+
+TEXT, FLAG, LIST, SPAN = (str,), (bool,), (list,), (str, int)
+
+# section -> field -> types; None is taken wherever a field may be left away.
+SHAPES: dict[str, dict[str, tuple[type, ...]]] = {
+    "customers": dict.fromkeys(("nic", "email", "name", "password", "language", "zone"), TEXT),
+    "domains": dict.fromkeys(("name", "customer", "offer"), TEXT),
+    "mailboxes": {"address": TEXT, "name": TEXT, "aliases": LIST},
+    "responders": {
+        **dict.fromkeys(
+            ("address", "kind", "from", "to", "copy_to", "subject", "message", "html", "language")
+            + ("zone", "audience", "authentication"), TEXT,
+        ),
+        "copy": FLAG, "enabled": FLAG, "interval": SPAN, "also": LIST, "contacts": LIST,
+    },
+}  # fmt: skip
+REQUIRED = {
+    "customers": ("nic", "email"),
+    "domains": ("name", "customer"),
+    "mailboxes": ("address",),
+    "responders": ("address", "message"),
+}
+_WRITERS: dict[str, Callable[[Sequence[Row], datetime], None]] = {
+    "customers": importing_directory.customers_chunk,
+    "domains": importing_directory.domains_chunk,
+    "mailboxes": importing_directory.mailboxes_chunk,
+    "responders": importing_responders.responders_chunk,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """What is wrong with one row; rows of a section count from 1."""
+
+    section: str
+    row: int
+    error: HostingError
+
+    def __str__(self) -> str:
+        where = f"{self.section} row {self.row}"
+        return "\n".join(f"{where}: {error}" for error in self.error.errors)
+
+
+@dataclass(slots=True)
+class Report:
+    """What an import did: section -> how many were added, changed, unchanged, failed."""
+
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    errors: list[RowError] = field(default_factory=list)
+
+
+def run(
+    document: Any, t: datetime, progress: Callable[[str, int, int], None] | None = None
+) -> Report:
+    """Import `document`, as read from JSON.
+
+    progress: called with (section, rows done, rows of the section) after each transaction.
+    Raises Invalid or Several when it is no such document; rows' errors are in the report.
+    Database errors come through; the transactions before stand.
+    """
+    sections = _sections(document)
+    report = Report()
+    for name, entries in sections.items():
+        counts = report.counts[name] = Counter()
+        rows = [_row(name, number, entry) for number, entry in enumerate(entries, 1)]
+        _mark_doubles(rows)
+        # By domain, so that a chunk asks few questions; the order within a domain stays.
+        rows.sort(key=lambda row: row.domain)
+        for start in range(0, len(rows), CHUNK):
+            chunk = rows[start : start + CHUNK]
+            with transaction.atomic():
+                _WRITERS[name]([row for row in chunk if row.error is None], t)
+            counts.update(row.result for row in chunk)
+            if progress:
+                progress(name, min(start + CHUNK, len(rows)), len(rows))
+        failed = sorted((row for row in rows if row.error), key=lambda row: row.number)
+        report.errors += [RowError(name, row.number, row.error) for row in failed if row.error]
+    return report
+
+
+def _sections(document: Any) -> dict[str, list[Any]]:
+    """The sections that are there, in the order that they stand on each other."""
+    if not isinstance(document, dict):
+        raise Invalid(
+            "type", "file", what=_kind(document), wanted="an object with " + _words(SHAPES)
+        )
+    problems: list[HostingError] = [
+        Invalid("unknown-field", name, known=_words(SHAPES))
+        for name in document
+        if name not in SHAPES
+    ]
+    problems += [
+        Invalid("type", name, what=_kind(document[name]), wanted="an array")
+        for name in SHAPES
+        if not isinstance(document.get(name, []), list)
+    ]  # fmt: skip
+    if problems:
+        raise Several(problems)
+    return {name: document[name] for name in SHAPES if name in document}
+
+
+def _row(section: str, number: int, entry: Any) -> Row:
+    """The row with its shape judged."""
+    if not isinstance(entry, dict):
+        problem = Invalid("type", "row", what=_kind(entry), wanted="an object")
+        return Row(number, {}, error=problem)
+    shape, problems = SHAPES[section], []
+    for name, value in entry.items():
+        if name not in shape:
+            problems.append(Invalid("unknown-field", name, known=_words(shape)))
+        elif value is not None and not _fits(value, shape[name]):
+            wanted = " or ".join(_NAMES[kind] for kind in shape[name])
+            problems.append(Invalid("type", name, value, what=_kind(value), wanted=wanted))
+    problems += [Invalid("empty", name) for name in REQUIRED[section] if not entry.get(name)]
+    given = {name: value for name, value in entry.items() if value is not None}
+    # A null date is a wish, "without bound", where any other null is a field left away.
+    given |= {name: None for name in ("from", "to") if name in entry and entry[name] is None}
+    row = Row(number, given)
+    if problems:
+        row.fail(problems)
+    elif section in ("mailboxes", "responders"):
+        row.locate()
+    return row
+
+
+def _fits(value: Any, kinds: tuple[type, ...]) -> bool:
+    if isinstance(value, bool) and bool not in kinds:  # a bool is an int to Python
+        return False
+    if isinstance(value, list):
+        return list in kinds and all(isinstance(item, str) for item in value)
+    return isinstance(value, kinds)
+
+
+def _mark_doubles(rows: Iterable[Row]) -> None:
+    seen: dict[str, int] = {}
+    for row in rows:
+        if row.error is None and seen.setdefault(row.key, row.number) != row.number:
+            row.fail([Invalid("double", "row", row.key, first=seen[row.key])])
+
+
+_NAMES: dict[type, str] = {
+    str: "a string", bool: "true or false", list: "an array of strings", int: "a number",
+    dict: "an object", float: "a fraction", type(None): "null",
+}  # fmt: skip
+
+
+def _kind(value: Any) -> str:
+    return _NAMES[type(value)]
+
+
+def _words(names: Mapping[str, Any]) -> str:
+    return ", ".join(names)

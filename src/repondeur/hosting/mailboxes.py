@@ -160,7 +160,12 @@ def _add_aliases(mailbox: Mailbox, wanted: Iterable[str]) -> None:
     for alias in sorted(wanted):
         local, _, name = alias.rpartition("@")
         domain = Domain.objects.filter(name=name).first()
-        problem = _alias_problem(mailbox, alias, local, domain)
+        at = {"domain": domain, "local": local}
+        other = Alias.objects.select_related("mailbox_domain").filter(**at).first()
+        owner = f"{other.mailbox_local}@{other.mailbox_domain.name}" if other else ""
+        problem = alias_problem(
+            mailbox, alias, domain, Mailbox.objects.filter(**at).exists(), owner
+        )
         if problem is not None:
             problems.append(problem)
         elif domain is not None:
@@ -176,21 +181,22 @@ def _add_aliases(mailbox: Mailbox, wanted: Iterable[str]) -> None:
     Alias.objects.bulk_create(rows)
 
 
-def _alias_problem(
-    mailbox: Mailbox, alias: str, local: str, domain: Domain | None
+def alias_problem(
+    mailbox: Mailbox, alias: str, domain: Domain | None, is_mailbox: bool, owner: str
 ) -> HostingError | None:
+    """What forbids `alias` (canonical) of `mailbox`.
+
+    domain: the alias's, None when it is not hosted here. is_mailbox: whether there is a mailbox
+    of that address. owner: the mailbox that has the alias already, "" when it is free.
+    """
     if domain is None:
         return NotFound("no-domain", "alias", alias)
     if domain.customer_id != mailbox.domain.customer_id:
         return Conflict("alias-customer", "alias", alias)
-    if (domain.pk, local) == (mailbox.domain_id, mailbox.local):
+    if alias == str(mailbox):
         return Conflict("alias-is-self", "alias", alias)
-    if Mailbox.objects.filter(domain=domain, local=local).exists():
+    if is_mailbox:
         return Conflict("alias-is-mailbox", "alias", alias)
-    other = (
-        Alias.objects.select_related("mailbox_domain").filter(domain=domain, local=local).first()
-    )
-    if other is not None:
-        owner = f"{other.mailbox_local}@{other.mailbox_domain.name}"
+    if owner:
         return Conflict("alias-taken", "alias", alias, owner=owner)
     return None

@@ -1,0 +1,220 @@
+"""Import of customers, domains and mailboxes, a thousand in a few statements."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+from django.contrib.auth.hashers import check_password, make_password
+
+from repondeur.hosting import addresses, customers, domains, mailboxes
+from repondeur.hosting.errors import Conflict, HostingError, NotFound, OverQuota
+from repondeur.hosting.rows import Place, Row, domains_of, entries_at
+from repondeur.store.models import Alias, Customer, Domain, Mailbox, Offer, Responder
+
+
+def customers_chunk(rows: Sequence[Row], t: datetime) -> None:
+    """Add and change the customers of `rows`. Passwords are hashed on all cores."""
+    wanted: dict[str, Row] = {}
+    for row in rows:
+        try:
+            nic = customers.nic(row.given["nic"])
+            customers.email(row.given["email"])
+            addresses.display_name(row.given.get("name", ""), customers.NAME_LENGTH)
+            addresses.language(row.given.get("language", "fr"))
+            addresses.zone(row.given.get("zone", "Europe/Paris"))
+            customers.password(row.given.get("password", "-"))
+        except HostingError as error:
+            row.fail([error])
+        else:
+            wanted[nic] = row
+    there = {one.nic: one for one in Customer.objects.filter(nic__in=wanted)}
+    with ThreadPoolExecutor() as pool:  # argon2 lets go of the interpreter's lock
+        hashes = dict(
+            zip(wanted, pool.map(lambda nic: _hashed(wanted[nic], there.get(nic)), wanted))
+        )  # fmt: skip
+    added = []
+    for nic, row in wanted.items():
+        given = {
+            key: row.given[key] for key in ("email", "name", "language", "zone") if key in row.given
+        }
+        customer = there.get(nic)
+        if customer is None:
+            password = hashes[nic] or make_password(None)
+            added.append(Customer(nic=nic, created=t, password=password, **given))
+            row.result = "added"
+            continue
+        different = {key: value for key, value in given.items() if getattr(customer, key) != value}
+        if hashes[nic] is not None:
+            different["password"] = hashes[nic]
+        if different:
+            for key, value in different.items():
+                setattr(customer, key, value)
+            customer.save(update_fields=list(different))
+            row.result = "changed"
+    Customer.objects.bulk_create(added)
+
+
+def _hashed(row: Row, there: Customer | None) -> str | None:
+    """The row's password as it is stored; None when there is none or it is the same."""
+    password = row.given.get("password")
+    if password is None or (there and check_password(password, there.password)):
+        return None
+    return make_password(password)
+
+
+def domains_chunk(rows: Sequence[Row], t: datetime) -> None:
+    """Add and change the domains of `rows`."""
+    offers = {offer.name: offer for offer in Offer.objects.all()}
+    nics = {row.given["customer"].lower() for row in rows}
+    owners = {one.nic: one for one in Customer.objects.filter(nic__in=nics)}
+    wanted: dict[str, Row] = {}
+    for row in rows:
+        try:
+            name = addresses.domain_name(row.given["name"])
+            if row.given["customer"].lower() not in owners:
+                raise NotFound("no-customer", "customer", row.given["customer"])
+            if row.given.get("offer", domains.DEFAULT_OFFER) not in offers:
+                raise NotFound("no-offer", "offer", row.given["offer"], known=", ".join(offers))
+        except HostingError as error:
+            row.fail([error])
+        else:
+            wanted[name] = row
+    there = domains_of(wanted)
+    added = []
+    for name, row in wanted.items():
+        owner = owners[row.given["customer"].lower()]
+        if name in there:
+            try:
+                if domains.change(there[name], customer=owner, offer_=row.given.get("offer")):
+                    row.result = "changed"
+            except HostingError as error:
+                row.fail([error])
+            continue
+        offer = offers[row.given.get("offer", domains.DEFAULT_OFFER)]
+        added.append(Domain(name=name, customer=owner, offer=offer, created=t))
+        row.result = "added"
+    Domain.objects.bulk_create(added)
+
+
+def mailboxes_chunk(rows: Sequence[Row], t: datetime) -> None:
+    """Add and change the mailboxes of `rows` with their aliases."""
+    homes = domains_of(row.domain for row in rows)
+    places = [(homes[row.domain].pk, row.local) for row in rows if row.domain in homes]
+    there = entries_at(Mailbox, places)
+    alias_there = entries_at(Alias, places)
+    free = entries_at(Responder, places)
+    room: dict[int, int] = {}
+    added, kept = [], []
+    for row in rows:
+        domain = homes.get(row.domain)
+        try:
+            if domain is None:
+                raise NotFound("no-domain", "address", row.domain)
+            name = addresses.display_name(row.given.get("name", ""), mailboxes.NAME_LENGTH)
+            place = (domain.pk, row.local)
+            mailbox = there.get(place)
+            if mailbox is None:
+                _check_new(row, domain, place, alias_there, free, room)
+                mailbox = Mailbox(domain=domain, local=row.local, name=name, created=t)
+                added.append(mailbox)
+                row.result = "added"
+            else:
+                mailbox.domain = domain
+                if "name" in row.given and name != mailbox.name:
+                    mailboxes.change(mailbox, name=name)
+                    row.result = "changed"
+        except HostingError as error:
+            row.fail([error])
+        else:
+            kept.append((row, mailbox))
+    Mailbox.objects.bulk_create(added)
+    _write_aliases([pair for pair in kept if "aliases" in pair[0].given])
+
+
+def _check_new(
+    row: Row,
+    domain: Domain,
+    place: Place,
+    alias_there: dict[Place, Alias],
+    free: dict[Place, Responder],
+    room: dict[int, int],
+) -> None:
+    address = f"{row.local}@{row.domain}"
+    if place in alias_there:
+        alias = alias_there[place]
+        owner = f"{alias.mailbox_local}@{alias.mailbox_domain.name}"
+        raise Conflict("mailbox-is-alias", "address", address, owner=owner)
+    if place in free:
+        raise Conflict("mailbox-is-free", "address", address)
+    limit = domain.offer.mailboxes
+    if limit is not None:
+        count = room.setdefault(domain.pk, domain.mailboxes.count())
+        if count >= limit:
+            raise OverQuota(
+                "mailbox-quota", "address", address, offer=domain.offer.name, limit=limit
+            )
+        room[domain.pk] = count + 1
+
+
+def _write_aliases(pairs: Sequence[tuple[Row, Mailbox]]) -> None:
+    """Give each mailbox exactly the aliases of its row.
+
+    What is wrong with an alias fails its row; the mailbox itself stands.
+    """
+    wanted: dict[int, set[str]] = {}
+    for row, _ in pairs:
+        try:
+            wanted[row.number] = {addresses.joined(one, "aliases") for one in row.given["aliases"]}
+        except HostingError as error:
+            row.fail([error])
+    split = {alias: alias.rpartition("@") for names in wanted.values() for alias in names}
+    homes = domains_of(name for _, _, name in split.values())
+    places = {
+        alias: (homes[name].pk, local) for alias, (local, _, name) in split.items() if name in homes
+    }
+    is_mailbox = entries_at(Mailbox, places.values())
+    is_alias = entries_at(Alias, places.values())
+    have: dict[Place, set[str]] = defaultdict(set)
+    for (domain_id, local), names in mailboxes.aliases_of([box for _, box in pairs]).items():
+        have[domain_id, local].update(names)
+    new: list[Alias] = []
+    taken: dict[str, str] = {}
+    for row, mailbox in pairs:
+        if row.error is not None:
+            continue
+        own = (mailbox.domain_id, mailbox.local)
+        problems: list[HostingError] = []
+        fresh: list[Alias] = []
+        for alias in sorted(wanted[row.number] - have[own]):
+            home = homes.get(split[alias][2])
+            other = is_alias.get(places[alias]) if home else None
+            owner = taken.get(alias) or (other and _owner(other))
+            problem = mailboxes.alias_problem(
+                mailbox, alias, home, bool(home) and places[alias] in is_mailbox, owner or ""
+            )
+            if problem is not None:
+                problems.append(problem)
+            elif home is not None:
+                fresh.append(
+                    Alias(
+                        domain=home, local=split[alias][0],
+                        mailbox_domain_id=own[0], mailbox_local=own[1],
+                    )
+                )  # fmt: skip
+                taken[alias] = str(mailbox)
+        new += fresh
+        gone = have[own] - wanted[row.number]
+        if gone:
+            mailboxes.change(mailbox, remove_aliases=gone)
+        if problems:
+            row.fail(problems)
+        elif (fresh or gone) and row.result == "unchanged":
+            row.result = "changed"
+    Alias.objects.bulk_create(new)
+
+
+def _owner(alias: Alias) -> str:
+    return f"{alias.mailbox_local}@{alias.mailbox_domain.name}"
