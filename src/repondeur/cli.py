@@ -33,10 +33,10 @@ COMMANDS = {
 class Program(click.Group):
     """A group whose commands are imported when they are asked for: `--help` stays quick."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"repondeur.commands.{COMMANDS[cmd_name]}")

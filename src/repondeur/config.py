@@ -1,3 +1,4 @@
+# ruff: noqa: RUF009 (_setting makes dataclass fields, as dataclasses.field does)
 """The settings: one declared table, and where each value came from (design §7).
 
 Values come from a TOML file, then from environment variables; the later wins. Only cli.py,
@@ -523,7 +524,7 @@ def _together(config: Config) -> list[str]:
 
 
 def with_data_dir(config: Config) -> Config:
-    """Make the data folder, and the secret key in it when none is set; the key is then in the result.
+    """Make the data folder, and the secret key in it when none is set; the result has the key.
 
     Raises ConfigError when the folder cannot be written. Safe to run from many processes.
     """

@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
 
 if TYPE_CHECKING:
     from repondeur.config import Config
-
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 WIDE = 100_000  # columns: more than any table needs
 
@@ -86,11 +84,11 @@ class Session:
 
     def configure(self) -> Config:
         """Make the data folder and Django ready; the settings, now with the secret key."""
+        from repondeur import project
         from repondeur.config import with_data_dir
-        from repondeur.store.setup import base, setup
 
         config = with_data_dir(self.config)
-        setup(base(config.database, config.secret_key))
+        project.configure(config)
         return config
 
     def open(self) -> Config:

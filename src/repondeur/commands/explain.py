@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from repondeur.commands.common import (
-    CommandError,
     Session,
     iso,
     json_option,
@@ -53,11 +52,6 @@ def explain(
     recipient = joined(to, "to")
     rules_policy = policy(config)
     place = resolve([recipient], rules_policy)[recipient]
-    if place.responder is None and not place.mailbox:
-        raise CommandError(
-            f"to: nothing is hosted at this address; found {to!r}; "
-            "mend: `repondeur mailbox list` and `repondeur responder list` show what is"
-        )
     t = _instant(at, place, session.t)
     found = _explained(config, place, read(data), data, sender, recipient, t)
     if as_json:
@@ -73,8 +67,8 @@ def _instant(at: str | None, place: Destination, now: datetime) -> datetime:
     from repondeur.hosting import domains
     from repondeur.hosting.wanted import when
 
-    domain = domains.get((place.mailbox or place.address).rpartition("@")[2], "to")
-    return when(at, domain.customer.zone, "at")
+    domain = domains.find().filter(name=place.address.rpartition("@")[2]).first()
+    return when(at, domain.customer.zone if domain else "UTC", "at")
 
 
 def _sender(head: Head) -> str:

@@ -36,12 +36,14 @@ def row(entry: Journal, zone: str) -> dict[str, Any]:
         "reason": entry.reason,
         "field": entry.field,
         "found": entry.found,
-        "signals": [{"name": name, "weight": weight, "found": found} for name, weight, found in signals],
+        "signals": [
+            {"name": name, "weight": weight, "found": found} for name, weight, found in signals
+        ],
         "fate": entry.fate,
         "fate_at": iso(entry.fate_at, zone),
         "fate_text": entry.fate_text,
         "reply_id": entry.reply_id,
-    }  # fmt: skip
+    }
 
 
 @click.command("journal")

@@ -11,7 +11,6 @@ import click
 
 from repondeur.commands.common import (
     CommandError,
-    Decorated,
     Session,
     choose,
     iso,
@@ -59,9 +58,9 @@ def row(responder: Responder, t: datetime) -> dict[str, Any]:
     }
 
 
-def _options(function: Decorated) -> Decorated:
+def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options that `add` and `set` share."""
-    given: Sequence[Callable[[Decorated], Decorated]] = (
+    given: Sequence[Callable[[Callable[..., Any]], Callable[..., Any]]] = (
         click.option("--from", "start", metavar="WHEN", help="Answer from then on."),
         click.option("--to", "end", metavar="WHEN", help="Answer until then."),
         click.option("--permanent", is_flag=True, help="Answer until switched off."),
@@ -164,7 +163,7 @@ def group() -> None:
 @_options
 @json_option
 @pass_session
-def add(session: Session, address: str, free: bool, as_json: bool, **values: Any) -> None:
+def add(session: Session, /, address: str, free: bool, as_json: bool, **values: Any) -> None:
     """Add a responder to ADDRESS.
 
     Without --to it is permanent. WHEN is ISO 8601, as 2026-12-24T18:00 or 2026-12-24; without an
@@ -248,7 +247,9 @@ def show(session: Session, address: str, as_json: bool) -> None:
 @_options
 @json_option
 @pass_session
-def set_(session: Session, address: str, from_now_on: bool, as_json: bool, **values: Any) -> None:
+def set_(
+    session: Session, /, address: str, from_now_on: bool, as_json: bool, **values: Any
+) -> None:
     """Change what is given of the responder of ADDRESS."""
     from dataclasses import replace
 

@@ -22,7 +22,7 @@ from repondeur.commands.common import (
 @pass_session
 def serve(session: Session, only: Literal["mail", "web"] | None) -> None:
     """Run the service until it is told to stop."""
-    config = session.config
+    config = session.configure()
     if config.workers > 1:
         # Read by prometheus_client when it is imported: each worker keeps its counts there.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="repondeur-metrics-")
@@ -34,12 +34,16 @@ def serve(session: Session, only: Literal["mail", "web"] | None) -> None:
 @click.command("demo")
 def demo() -> None:
     """Show one message answered on a database of its own, then serve it."""
-    from repondeur import config, daemon, demo
+    from repondeur import demo_folder
 
-    folder = demo.make_folder()
-    settings = config.load({}, folder / demo.SETTINGS)
-    daemon.prepare(settings)
-    raise SystemExit(demo.run(settings, folder))
+    folder = demo_folder.make()
+    # Only the demo's own settings: the caller's environment may name a database in use.
+    for name in [name for name in os.environ if name.startswith("REPONDEUR_")]:
+        del os.environ[name]
+    config = Session(folder / demo_folder.SETTINGS).open()
+    from repondeur import demo
+
+    raise SystemExit(demo.run(config, folder))
 
 
 @click.command("config")

@@ -78,7 +78,7 @@ class _Gatherer(Generic[T, R]):
         self._closing = True
         self._wake.set()
         await self._task
-        await self._loop.run_in_executor(self.thread, connection.close)
+        await self._loop.run_in_executor(self.thread, _disconnect)
         self.thread.shutdown()
 
     async def _run(self) -> None:
@@ -196,6 +196,11 @@ class Batcher:
             )
         )
         return outcomes
+
+
+def _disconnect() -> None:
+    """Close the connection of the thread that runs this; each thread has its own."""
+    connection.close()
 
 
 def _fresh(function: Callable[..., Any], *arguments: Any) -> Any:

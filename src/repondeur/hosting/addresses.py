@@ -48,7 +48,7 @@ def domain_name(text: str, field: str = "domain") -> str:
 def control_character(text: str, allowed: str = "") -> str | None:
     """The first control character or lone surrogate of `text` as U+XXXX, or None.
 
-    Marks of direction and joiners (category Cf) are text: emoji and right-to-left scripts need them.
+    Marks of direction and joiners (category Cf) are text: emoji and Arabic need them.
     """
     for character in text:
         if unicodedata.category(character) in ("Cc", "Cs") and character not in allowed:
@@ -80,7 +80,7 @@ def _language(text: str) -> str | None:
 
 
 def language(text: str, field: str = "language") -> str:
-    """A language tag (BCP 47) that Babel knows, in its usual spelling. Raises Invalid("language")."""
+    """A language tag (BCP 47) that Babel knows, as it is usually spelled. Raises Invalid."""
     known = _language(text.replace("_", "-"))
     if known is None or len(known) > LANGUAGE_LENGTH:
         raise Invalid("language", field, text)

@@ -1,3 +1,4 @@
+# ruff: noqa: N818 (the names are the kinds of refusal, read as words beside `raise`)
 """What can go wrong when people change things.
 
 HostingError

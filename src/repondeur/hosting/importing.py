@@ -30,8 +30,8 @@ SHAPES: dict[str, dict[str, tuple[type, ...]]] = {
     "mailboxes": {"address": TEXT, "name": TEXT, "aliases": LIST},
     "responders": {
         **dict.fromkeys(
-            ("address", "kind", "from", "to", "copy_to", "subject", "message", "html", "language")
-            + ("zone", "audience", "authentication"), TEXT,
+            ("address", "kind", "from", "to", "copy_to", "subject", "message", "html",
+             "language", "zone", "audience", "authentication"), TEXT,
         ),
         "copy": FLAG, "enabled": FLAG, "interval": SPAN, "also": LIST, "contacts": LIST,
     },

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.hashers import check_password, make_password
 
@@ -33,7 +34,7 @@ def customers_chunk(rows: Sequence[Row], t: datetime) -> None:
     there = {one.nic: one for one in Customer.objects.filter(nic__in=wanted)}
     with ThreadPoolExecutor() as pool:  # argon2 lets go of the interpreter's lock
         hashes = dict(
-            zip(wanted, pool.map(lambda nic: _hashed(wanted[nic], there.get(nic)), wanted))
+            zip(wanted, pool.map(lambda nic: _hashed(wanted[nic], there.get(nic)), wanted), strict=True)
         )  # fmt: skip
     added = []
     for nic, row in wanted.items():
@@ -46,7 +47,9 @@ def customers_chunk(rows: Sequence[Row], t: datetime) -> None:
             added.append(Customer(nic=nic, created=t, password=password, **given))
             row.result = "added"
             continue
-        different = {key: value for key, value in given.items() if getattr(customer, key) != value}
+        different: dict[str, Any] = {
+            key: value for key, value in given.items() if getattr(customer, key) != value
+        }
         if hashes[nic] is not None:
             different["password"] = hashes[nic]
         if different:

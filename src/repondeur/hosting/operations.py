@@ -126,7 +126,7 @@ def apply_now(
 def retry(operation: Operation, by: Customer | None, via: str, t: datetime) -> Operation:
     """Ask once more for what failed, as a new operation."""
     wanted = from_payload(operation.payload) if operation.payload else None
-    action: Action = operation.action
+    action: Action = operation.action  # type: ignore[assignment]  # one of Operation.Action
     return request(action, operation.domain, operation.local, wanted, by, via, t)
 
 

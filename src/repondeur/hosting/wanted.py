@@ -138,7 +138,7 @@ def clean(
         wanted,
         text=attempt(lambda: _text(wanted.text), ""),
         html=attempt(lambda: _html(wanted.html), ""),
-        subject=attempt(lambda: addresses.display_name(wanted.subject, SUBJECT_LENGTH, "subject"), ""),
+        subject=attempt(lambda: _subject(wanted.subject), ""),
         copy_to=attempt(lambda: _copy_to(wanted, own), ""),
         language=attempt(lambda: addresses.language(wanted.language or customer.language), ""),
         zone=attempt(lambda: addresses.zone(wanted.zone or customer.zone), ""),
@@ -172,6 +172,10 @@ def _choices(wanted: Wanted) -> Iterable[HostingError]:
     ):
         if getattr(wanted, name) not in choices:
             yield Invalid("choice", name, getattr(wanted, name), choices=", ".join(choices))
+
+
+def _subject(text: str) -> str:
+    return addresses.display_name(text, SUBJECT_LENGTH, "subject")
 
 
 def _text(text: str) -> str:

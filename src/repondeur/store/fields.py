@@ -24,7 +24,7 @@ def from_ms(ms: int) -> datetime:
 
 
 if TYPE_CHECKING:  # generic for the type checker only
-    _BigIntegerField = models.BigIntegerField[Any, Any]
+    _BigIntegerField = models.BigIntegerField[datetime | int, datetime]
 else:
     _BigIntegerField = models.BigIntegerField
 

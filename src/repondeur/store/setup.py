@@ -71,6 +71,7 @@ def base(database_url: str, secret_key: str) -> dict[str, Any]:
             "repondeur.store",
         ],
         "AUTH_USER_MODEL": "store.Customer",
+        "ROOT_URLCONF": "repondeur.urls",
         "USE_TZ": True,
         "TIME_ZONE": "UTC",
         "USE_I18N": True,

@@ -1,0 +1,62 @@
+# make demo   everything set up, a message answered before your eyes, the service running
+# make test   style, types, import directions, and all tests, with real servers
+# make bench  speed against Dovecot with Pigeonhole, in the same run
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench migrations lock packages clean
+
+help:
+	@sed -n 's/^# make /make /p' Makefile
+
+demo: $(VENV)/run
+	$(BIN)/repondeur demo
+
+test: packages lint
+	$(PYTEST)
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: packages $(VENV)/dev
+	$(BIN)/python -m bench
+
+# The servers that tests and benchmarks start, from Debian.
+packages:
+	@tools/packages
+
+migrations: $(VENV)/dev
+	DJANGO_SETTINGS_MODULE=tests.django_settings $(BIN)/python -m django makemigrations store
+
+lock: $(VENV)/uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--no-header --no-emit-index-url pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate \
+		--no-header --no-emit-index-url --group dev -c requirements.lock pyproject.toml \
+		-o requirements-dev.lock
+
+# What the service needs to run.
+$(VENV)/run: $(VENV)/uv requirements.lock pyproject.toml
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+# The same, and what tests need.
+$(VENV)/dev: $(VENV)/run requirements-dev.lock
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# uv itself, by pip, in the environment of the project.
+$(VENV)/uv:
+	@tools/python $(PYTHON) $(VENV)
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

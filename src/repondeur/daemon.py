@@ -1,0 +1,347 @@
+"""The composition root: parts, signals, readiness.
+
+The service is one process, or several equal ones on the same sockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Literal, TypeVar
+
+import structlog
+import uvicorn
+import uvloop
+from django.db import Error, connection
+from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from repondeur.config import Config, Listen
+from repondeur.flow.batcher import Batcher
+from repondeur.flow.courier import LEASE, Courier
+from repondeur.flow.intake import Inline, Tap
+from repondeur.flow.listener import Listener
+from repondeur.flow.nexthop import next_hop
+from repondeur.flow.relay import relay as relay_to
+from repondeur.flow.session import Accept, Limits, Verify
+from repondeur.hosting import operations
+from repondeur.rules.model import Policy
+from repondeur.store import duty, migrate, purge
+from repondeur.store.memory import pepper
+from repondeur.web import Check, application
+
+log = structlog.get_logger(__name__)
+
+Only = Literal["mail", "web"]
+R = TypeVar("R")
+
+GRACE_S = 20.0  # for running transactions and deliveries at a stop; systemd waits 90 s
+OPERATIONS_EVERY_S = 0.5  # a change asked for in the panel is live within a second
+PURGE_EVERY_S = 300.0
+PURGE_TERM = timedelta(seconds=60)  # how long the purge stays with one process between chunks
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # set by the serve command, see there
+RESPAWN_PAUSE_S = 1.0
+PURGE_PAUSE_S = 0.05  # between two chunks, for the mail path's transactions
+
+
+def clock() -> datetime:
+    """The current instant. The one place that reads it for the mail path."""
+    return datetime.now(UTC)
+
+
+def policy(config: Config) -> Policy:
+    """The hoster's settings that rules read."""
+    return Policy(
+        delimiter=config.recipient_delimiter,
+        authserv_id=config.authserv_id,
+        trust_spam_marks=config.trust_spam_marks,
+        replies_per_day=config.replies_per_day,
+        replies_per_hour=config.replies_per_hour,
+    )
+
+
+def serve(config: Config, only: Only | None = None) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code. Django is configured.
+
+    The schema is brought up to date under a lock, unless REPONDEUR_MIGRATE=no leaves that to
+    `repondeur migrate`; the service then says in /readyz what is missing.
+    """
+    set_up_logging(config)
+    if config.migrate:
+        for name in migrate.migrate():
+            log.info("migrated", name=name)
+    connection.close()  # not to be shared with the workers
+    sockets = Sockets(config, only)
+    for name, sock in sockets.named():
+        log.info("listening", part=name, address="{}:{}".format(*sock.getsockname()[:2]))
+    if config.workers > 1:
+        return _supervise(config, sockets)
+    return uvloop.run(_work(config, sockets, metrics=True))
+
+
+class Sockets:
+    """The bound sockets, shared by all workers. A part that is off has none."""
+
+    def __init__(self, config: Config, only: Only | None) -> None:
+        self.lmtp = None if only == "web" else _bind(config.lmtp_listen)
+        self.smtp = None if only == "web" else _bind(config.smtp_listen)
+        self.http = None if only == "mail" else _bind(config.http_listen)
+
+    def named(self) -> list[tuple[str, socket.socket]]:
+        all_ = (("lmtp", self.lmtp), ("smtp", self.smtp), ("http", self.http))
+        return [(name, sock) for name, sock in all_ if sock is not None]
+
+
+def _bind(address: Listen | None) -> socket.socket | None:
+    if address is None:
+        return None
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    return socket.create_server((address.host, address.port), family=family, backlog=512)
+
+
+# -- One worker
+
+
+async def _work(config: Config, sockets: Sockets, *, metrics: bool) -> int:
+    """Everything that one process does, until it is told to stop."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as parts:
+        checks: dict[str, Check] = {}
+        if sockets.lmtp is not None or sockets.smtp is not None:
+            checks["relay"] = await _mail(config, sockets, parts)
+        if sockets.http is not None:
+            await _web(sockets.http, checks, parts)
+        if metrics and config.metrics_listen is not None:
+            server, _ = start_http_server(
+                config.metrics_listen.port, config.metrics_listen.host, registry=metrics_registry()
+            )
+            parts.callback(server.shutdown)
+        for job in (_run_operations(), _purge(config)):
+            task = loop.create_task(job)
+            parts.push_async_callback(_end, task)
+        log.info("ready", pid=os.getpid())
+        await stop.wait()
+        log.info("stopping", pid=os.getpid())
+    return 0
+
+
+async def _mail(config: Config, sockets: Sockets, parts: AsyncExitStack) -> Check:
+    """The mail path. Parts end in the opposite order: the intake first, the database last."""
+    batcher = Batcher(
+        policy=policy(config), key=pepper(config.secret_key), clock=clock, lease=LEASE
+    )
+    parts.push_async_callback(batcher.close)
+    relay = relay_to(str(config.relay), config.hostname)
+    parts.push_async_callback(relay.close)
+    courier = Courier(batcher, relay, clock)
+    parts.push_async_callback(courier.close, GRACE_S)
+    accept: Accept = Tap(batcher, courier, clock, config.tap_domain).accept
+    verify: Verify | None = None
+    if config.mode == "inline":
+        hop = next_hop(str(config.next_hop), config.hostname)
+        parts.push_async_callback(hop.close)
+        forwarder = hop
+        if config.relay.scheme == "smtp":
+            forwarder = next_hop(str(config.relay), config.hostname)
+            parts.push_async_callback(forwarder.close)
+        inline = Inline(batcher, courier, clock, hop, forwarder, config.tap_domain, config.hostname)
+        accept, verify = inline.accept, inline.verify
+    spool_dir = config.data_dir / "spool"
+    spool_dir.mkdir(mode=0o700, exist_ok=True)
+    limits = Limits(max_size=config.max_message_size, max_connections=config.max_connections)
+    for protocol, sock in sockets.named():
+        if protocol == "http":
+            continue
+        listener = Listener(
+            accept,
+            protocol="lmtp" if protocol == "lmtp" else "smtp",
+            keep_message=config.mode == "inline",
+            trusted=config.trusted_clients,
+            limits=limits,
+            hostname=config.hostname,
+            tls=_tls(config),
+            spool_dir=spool_dir,
+            verify=verify if protocol == "smtp" else None,
+        )
+        await listener.serve(sock)
+        parts.push_async_callback(listener.close, GRACE_S)
+    return relay.check
+
+
+def _tls(config: Config) -> ssl.SSLContext | None:
+    if config.tls_cert is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(config.tls_cert, config.tls_key)
+    return context
+
+
+class _Web(uvicorn.Server):
+    """uvicorn without signal handlers: the worker has its own."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _web(sock: socket.socket, checks: dict[str, Check], parts: AsyncExitStack) -> None:
+    settings = uvicorn.Config(
+        application(checks), log_config=None, access_log=False, server_header=False, lifespan="off"
+    )
+    web = _Web(settings)
+    task = asyncio.get_running_loop().create_task(web.serve(sockets=[sock]))
+
+    async def close() -> None:
+        web.should_exit = True
+        await task
+
+    parts.push_async_callback(close)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+# -- Jobs
+
+
+async def _run_operations() -> None:
+    """Make requested changes live. Any process may: each operation is claimed once."""
+    while True:
+        try:
+            await asyncio.to_thread(_with_connection, operations.run_waiting, clock(), 100)
+        except Error as error:
+            log.warning("operations: database", error=str(error))
+        await asyncio.sleep(OPERATIONS_EVERY_S)
+
+
+async def _purge(config: Config) -> None:
+    """Retention, in one process of the fleet."""
+    holder = f"{config.hostname}/{os.getpid()}"
+    kept = timedelta(days=config.journal_days)
+    while True:
+        await asyncio.sleep(PURGE_EVERY_S)
+        try:
+            while await asyncio.to_thread(
+                _with_connection, duty.take, "purge", holder, clock(), PURGE_TERM
+            ):
+                deleted = await asyncio.to_thread(_with_connection, _sweep, kept)
+                log.info("purged", rows=deleted)
+                break
+        except Error as error:
+            log.warning("purge: database", error=str(error))
+
+
+def _sweep(kept: timedelta) -> int:
+    total = 0
+    for deleted in purge.sweep(clock(), kept):
+        total += deleted
+        time.sleep(PURGE_PAUSE_S)
+    return total
+
+
+def _with_connection(function: Callable[..., R], *arguments: object) -> R:
+    """Run on a pool's thread, and leave no connection open behind it."""
+    try:
+        return function(*arguments)
+    finally:
+        connection.close()
+
+
+# -- Several workers
+
+
+def _supervise(config: Config, sockets: Sockets) -> int:
+    """Fork the workers, replace one that dies, pass the stop on to all."""
+    alive, parent = os.pipe()  # a worker sees it close when the parent is gone, however it went
+    workers: dict[int, float] = {}
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+        for pid in workers:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    while not stopping or workers:
+        while not stopping and len(workers) < config.workers:
+            pid = os.fork()
+            if pid == 0:
+                os.close(parent)
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                _watch(alive)
+                os._exit(uvloop.run(_work(config, sockets, metrics=not workers)))
+            workers[pid] = time.monotonic()
+        try:
+            pid, status = os.wait()
+        except InterruptedError:
+            continue
+        born = workers.pop(pid)
+        if not stopping:
+            log.error("worker died", pid=pid, status=status)
+            if time.monotonic() - born < RESPAWN_PAUSE_S:
+                time.sleep(RESPAWN_PAUSE_S)  # a worker that cannot start must not spin
+    shutil.rmtree(os.environ[METRICS_FOLDER], ignore_errors=True)
+    return 0
+
+
+def _watch(alive: int) -> None:
+    """End this process at once when its parent has died: nobody would stop it any more."""
+
+    def wait() -> None:
+        os.read(alive, 1)
+        os._exit(1)
+
+    threading.Thread(target=wait, name="watch", daemon=True).start()
+
+
+def metrics_registry() -> CollectorRegistry:
+    """This process's metrics, or, with several workers, everybody's."""
+    if METRICS_FOLDER not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # the library has no hints here
+    return registry
+
+
+def set_up_logging(config: Config) -> None:
+    """One line per event on standard output: JSON for machines, or for a person at a console."""
+    level = getattr(logging, config.log_level.upper())
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    shared: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if config.log_format == "json":
+        structlog.configure(
+            processors=[*shared, structlog.processors.JSONRenderer(default=str)],
+            wrapper_class=structlog.make_filtering_bound_logger(level),
+            logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+            cache_logger_on_first_use=True,
+        )
+    else:
+        structlog.configure(
+            processors=[*shared, structlog.dev.ConsoleRenderer()],
+            wrapper_class=structlog.make_filtering_bound_logger(level),
+            logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+            cache_logger_on_first_use=True,
+        )

@@ -1,0 +1,1 @@
+"""The rules: pure, without a clock, randomness or any other view of the world."""

@@ -1,0 +1,60 @@
+"""The web side put together: health, and what Django serves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.core.asgi import get_asgi_application
+from django.db import Error, connection
+
+from repondeur.store import migrate
+
+Check = Callable[[], Awaitable[str | None]]  # None: well; else what is wrong
+Scope = dict[str, Any]  # as ASGI has them
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+def application(
+    checks: Mapping[str, Check],
+) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """/healthz (alive), /readyz (able to work), and Django for the rest."""
+    django = get_asgi_application()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/healthz":
+            await _answer(send, 200, {"status": "alive"})
+        elif scope["path"] == "/readyz":
+            found = {name: await check() for name, check in checks.items()}
+            found["database"] = await sync_to_async(_database)()
+            wrong = {name: text for name, text in found.items() if text is not None}
+            status = "not ready" if wrong else "ready"
+            await _answer(send, 503 if wrong else 200, {"status": status, **wrong})
+        else:
+            await django(scope, receive, send)
+
+    return app
+
+
+def _database() -> str | None:
+    try:
+        missing = migrate.pending()
+    except Error as error:
+        return f"the database does not answer: {error}"
+    finally:
+        connection.close()
+    return f"{len(missing)} migrations are missing: run `repondeur migrate`" if missing else None
+
+
+async def _answer(send: Send, status: int, body: dict[str, str]) -> None:
+    data = json.dumps(body).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(data)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": data})
