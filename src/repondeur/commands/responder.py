@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,9 +88,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--authentication", help="not-failed or passed."),
         click.option("--enable/--disable", "enabled", default=None, help="Switch it on or off."),
     )
-    for option in reversed(given):
-        function = option(function)
-    return function
+    return reduce(lambda made, option: option(made), reversed(given), function)
 
 
 def _read(path: Path, option: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from functools import lru_cache
 from zoneinfo import available_timezones
 
@@ -45,15 +45,19 @@ def domain_name(text: str, field: str = "domain") -> str:
     return domain
 
 
-def control_character(text: str, allowed: str = "") -> str | None:
+# C0, DEL and C1 controls, and lone surrogates. Marks of direction and joiners are text: emoji
+# and Arabic need them.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL_IN_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def control_character(text: str, *, lines: bool = False) -> str | None:
     """The first control character or lone surrogate of `text` as U+XXXX, or None.
 
-    Marks of direction and joiners (category Cf) are text: emoji and Arabic need them.
+    lines: whether newlines and tabs are taken.
     """
-    for character in text:
-        if unicodedata.category(character) in ("Cc", "Cs") and character not in allowed:
-            return f"U+{ord(character):04X}"
-    return None
+    match = (_CONTROL_IN_TEXT if lines else _CONTROL).search(text)
+    return f"U+{ord(match[0]):04X}" if match else None
 
 
 @lru_cache(maxsize=1)

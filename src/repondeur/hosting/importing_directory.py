@@ -15,6 +15,8 @@ from repondeur.hosting.errors import Conflict, HostingError, NotFound, OverQuota
 from repondeur.hosting.rows import Place, Row, domains_of, entries_at
 from repondeur.store.models import Alias, Customer, Domain, Mailbox, Offer, Responder
 
+_CUSTOMER_FIELDS = ("email", "name", "language", "zone")
+
 
 def customers_chunk(rows: Sequence[Row], t: datetime) -> None:
     """Add and change the customers of `rows`. Passwords are hashed on all cores."""
@@ -33,14 +35,11 @@ def customers_chunk(rows: Sequence[Row], t: datetime) -> None:
             wanted[nic] = row
     there = {one.nic: one for one in Customer.objects.filter(nic__in=wanted)}
     with ThreadPoolExecutor() as pool:  # argon2 lets go of the interpreter's lock
-        hashes = dict(
-            zip(wanted, pool.map(lambda nic: _hashed(wanted[nic], there.get(nic)), wanted), strict=True)
-        )  # fmt: skip
+        made = pool.map(lambda nic: _hashed(wanted[nic], there.get(nic)), wanted)
+        hashes = dict(zip(wanted, made, strict=True))
     added = []
     for nic, row in wanted.items():
-        given = {
-            key: row.given[key] for key in ("email", "name", "language", "zone") if key in row.given
-        }
+        given = {key: row.given[key] for key in _CUSTOMER_FIELDS if key in row.given}
         customer = there.get(nic)
         if customer is None:
             password = hashes[nic] or make_password(None)

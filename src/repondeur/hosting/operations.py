@@ -11,6 +11,7 @@ from repondeur.hosting import responders
 from repondeur.hosting.errors import Conflict, Exists, HostingError, NotFound, from_record, refuse
 from repondeur.hosting.responders import Action
 from repondeur.hosting.wanted import Wanted, from_payload
+from repondeur.store.fields import to_ms
 from repondeur.store.ids import new_id
 from repondeur.store.models import Answered, Customer, Domain, Operation, Responder
 
@@ -140,7 +141,7 @@ def _claim(operation: Operation, t: datetime) -> bool:
     """Whether this process now holds the operation: one conditional UPDATE decides."""
     row = Operation.objects.filter(domain_id=operation.domain_id, id=operation.id)
     if operation.state == Operation.State.DOING and operation.started is not None:
-        row = row.filter(state=Operation.State.DOING, started=operation.started)
+        row = row.filter(state=Operation.State.DOING, started=to_ms(operation.started))
         row = row.filter(started__lte=t - TAKEOVER_AFTER)
     else:
         row = row.filter(state=Operation.State.TODO)
@@ -181,7 +182,7 @@ def _finish(operation: Operation, t: datetime, failure: HostingError | None) -> 
         domain_id=operation.domain_id,
         id=operation.id,
         state=Operation.State.DOING,
-        started=operation.started,
+        started=to_ms(operation.started or t),
     )
     ended = Operation.State.ERROR if failure else Operation.State.DONE
     if not held.update(state=ended, finished=t, error=failure.record() if failure else None):

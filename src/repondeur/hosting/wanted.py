@@ -184,7 +184,7 @@ def _text(text: str) -> str:
         raise Invalid("empty", "text")
     if len(text) > TEXT_LENGTH:
         raise Invalid("too-long", "text", text, length=len(text), limit=TEXT_LENGTH)
-    bad = addresses.control_character(text, "\n\t")
+    bad = addresses.control_character(text, lines=True)
     if bad:
         raise Invalid("control", "text", text, what=bad)
     return text
@@ -194,7 +194,7 @@ def _html(html: str) -> str:
     if len(html) > HTML_LENGTH:
         raise Invalid("too-long", "html", html, length=len(html), limit=HTML_LENGTH)
     html = html.replace("\r\n", "\n")
-    bad = addresses.control_character(html, "\n\t")
+    bad = addresses.control_character(html, lines=True)
     if bad:
         raise Invalid("control", "html", html, what=bad)
     if not html:
