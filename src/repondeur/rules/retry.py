@@ -1,54 +1,38 @@
-"""What follows from the relay's answer to one attempt to send a reply."""
+"""What the relay's answer to a reply means for its next attempt."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
+from typing import Literal
 
-# RFC 5321 §4.5.4.1 asks for retries over 4 to 5 days. An automatic answer that comes days late
-# says what is no longer so; design §3 gives it one day.
-GIVE_UP_AFTER = timedelta(hours=24)
-FIRST_DELAY = timedelta(minutes=1)  # a greylisting or restarting relay is back soon
-LONGEST_DELAY = timedelta(hours=2)
-SPREAD = 0.4  # a delay varies by this share of itself: 20 % to either side
-
-# Refusals of our session, not of the message: RFC 4954 §6 and RFC 3207 §4. Once the hoster has
-# mended the relay's password or TLS, the reply can leave.
-SESSION_REFUSALS = frozenset({530, 534, 535, 538})
-
-
-class Fate(StrEnum):
-    """What became of a reply. The values are those of the journal."""
-
-    SENT = "sent"
-    WAITING = "waiting"
-    REFUSED = "refused"
-    EXPIRED = "expired"
+GIVE_UP_AFTER = timedelta(hours=24)  # design §3: a reply that comes later only puzzles
+FIRST_DELAY = timedelta(minutes=1)  # a restart of the relay takes less
+LONGEST_DELAY = timedelta(hours=2)  # so that the last attempts are not all at the beginning
+JITTER = 0.25  # a quarter less to a quarter more, so that a herd spreads out
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """fate: what became of it. delay: from now to the next attempt; None unless it waits."""
+    """fate: of the reply, as the journal has it. delay: until the next attempt, None at the end."""
 
-    fate: Fate
+    fate: Literal["sent", "waiting", "refused", "expired"]
     delay: timedelta | None = None
 
 
 def next_step(code: int, attempts: int, age: timedelta, jitter: float) -> Step:
-    """Sent, over, or when to try again.
+    """The step after an attempt.
 
-    code: the relay's SMTP reply code, 0 when the connection failed. attempts: how many were made,
-    this one included. age: how long ago the reply was made. jitter: in [0, 1), anew each time.
+    code: the SMTP reply code; 0 when there was no connection. attempts: made so far, this one
+    included. age: since the reply was committed. jitter: random, 0 <= jitter < 1.
     """
-    if 200 <= code < 300:
-        return Step(Fate.SENT)
-    # RFC 5321 §4.2.1: 5yz is permanent. Anything else may pass, also what we do not know.
-    if 500 <= code < 600 and code not in SESSION_REFUSALS:
-        return Step(Fate.REFUSED)
-    left = GIVE_UP_AFTER - age
-    if left <= timedelta(0):
-        return Step(Fate.EXPIRED)
-    doublings = min(max(attempts, 1) - 1, 16)
-    delay = min(FIRST_DELAY * 2**doublings, LONGEST_DELAY) * (1 + SPREAD * (jitter - 0.5))
-    return Step(Fate.WAITING, min(delay, left))  # the last attempt falls on the last instant
+    if 200 <= code < 300:  # RFC 5321 §4.2.1: positive completion
+        return Step("sent")
+    if 500 <= code < 600:  # RFC 5321 §4.2.1: permanent negative completion
+        return Step("refused")
+    # Anything else is temporary (RFC 5321 §4.5.4.1), also codes that nobody defined.
+    if age >= GIVE_UP_AFTER:
+        return Step("expired")
+    doubled = FIRST_DELAY * 2 ** min(max(attempts, 1) - 1, 16)
+    delay = min(doubled, LONGEST_DELAY) * (1 - JITTER + 2 * JITTER * jitter)
+    return Step("waiting", min(delay, max(GIVE_UP_AFTER - age, FIRST_DELAY)))
