@@ -6,6 +6,7 @@ which need the service's memory. docs/rules.md describes each rule and how to ad
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,6 +76,7 @@ REPORT_TYPES = senders.vocabulary(
     message/feedback-report
     """
 )
+REPORT_WORDS = re.compile(r"message/|multipart/report", re.IGNORECASE)
 
 # RFC 5546 §3.2.3, §3.2.7: answers to an invitation, sent by a press of a button.
 CALENDAR_METHODS = frozenset({"reply", "counter"})
@@ -84,6 +86,8 @@ SPAM_WORDS = frozenset({"yes", "true", "spam", "infected"})
 
 # RFC 5322 §3.6.3 and §3.6.6; RFC 5230 §4.5 counts the Resent- forms too.
 RECIPIENT_FIELDS = ("to", "cc", "resent-to", "resent-cc", "bcc", "resent-bcc")
+# Characters that keep a recipient field from being read by its commas (RFC 5322 §3.2.2, §3.4).
+PLAIN_LIST = frozenset('"():;\\[]')
 
 # Every field whose mere presence makes one of the header rules look: one set intersection
 # instead of a look-up per rule and field.
@@ -268,7 +272,8 @@ def report(case: Case) -> Spoken | None:
     """
     value = case.head.first("content-type")
     # RFC 6522 §3 (report-type may be missing in practice), RFC 3464 §2, RFC 8098 §3, RFC 5965 §2.
-    if value and headers.content_type(value)[0] in REPORT_TYPES:
+    # REPORT_WORDS first: parsing each ordinary type would be felt on the hot path.
+    if value and REPORT_WORDS.search(value) and headers.content_type(value)[0] in REPORT_TYPES:
         return ("Content-Type", value)
     return None
 
@@ -422,10 +427,22 @@ def not_addressed(case: Case) -> Spoken | None:
     # RFC 5230 §4.5: To, Cc, Bcc and their Resent- forms.
     for name in RECIPIENT_FIELDS:
         for value in case.head.all(name):
+            if _names_plainly(value, mine):
+                return None
             for _, recipient in address.mailboxes(value):
                 if recipient in mine or _plain(recipient, delimiter) in mine:
                     return None
     return ("To", ", ".join(case.head.all("to")))
+
+
+def _names_plainly(value: str, mine: set[str]) -> bool:
+    """Whether a list without quotes, comments and groups has one of `mine` as it stands.
+
+    Spares the hot path the parsing of a long To; False says nothing.
+    """
+    if not PLAIN_LIST.isdisjoint(value):
+        return False
+    return any(part.rpartition("<")[2].strip(" >").lower() in mine for part in value.split(","))
 
 
 def audience(case: Case) -> Spoken | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from repondeur.rules import address, headers, phrases, senders
 from repondeur.rules.model import Head, Responder, Signal
@@ -148,7 +149,8 @@ ROLES = senders.vocabulary(
     tracking suivi colis livraison delivery versand paket welcome bienvenue member members
     membership customer customers customerservice serviceclient relationclient offers offres promo
     promotions deals reservation reservations booking bookings survey surveys events feedback
-    subscription subscriptions messages message mail email mailinglist list statements payments payment paiement
+    subscription subscriptions messages message mail email mailinglist list statements
+    payments payment paiement
     admin administrator administrateur webmaster root www-data apache nobody system systeme
     verify verification registration inscription signup
     """
@@ -184,8 +186,13 @@ SUBJECTS: tuple[tuple[str, int, re.Pattern[str]], ...] = (
     ("autoreply-subject", THRESHOLD, phrases.AUTOREPLY_SUBJECT),
     ("bounce-subject", 6, phrases.BOUNCE_SUBJECT),
     ("absence-subject", 6, phrases.ABSENCE_SUBJECT),
-    ("challenge-subject", 7, phrases.CHALLENGE_SUBJECT),
-    ("notice-subject", 3, phrases.NOTICE_SUBJECT),
+)
+# Subjects anywhere in the line, the heaviest first.
+SUBJECT_PHRASES = (("challenge-subject", 7), ("notice-subject", 3))
+
+# How a person's answer or forwarded message begins in the clients' languages.
+ANSWER_PREFIXES = frozenset(
+    {"re:", "aw:", "sv:", "rv:", "tr:", "wg:", "i: ", "fw:", "fwd", "odp", "r: "}
 )
 
 # Subjects of automatic answers, which name the message they answer just as a person's do.
@@ -206,9 +213,8 @@ PROGRAM_LABEL = 4
 OTHER_PARTY = 3
 OTHER_REPLY_TO = 1
 MAILING_PROGRAM = 3
-UNSUBSCRIBE = 4
-DO_NOT_REPLY = 6
-AUTOMATED = 6
+# Phrases of the body (phrases.py), the heaviest first.
+BODY = (("do-not-reply", 6), ("automated", 6), ("unsubscribe", 4))
 # What body phrases may weigh together: words alone never silence, for people quote.
 BODY_LIMIT = 8
 HTML_ALONE = 1
@@ -304,20 +310,22 @@ def _of_subject(subject: str) -> Iterator[Signal]:
         if form.match(subject):
             yield Signal(name, weight, _cut(subject))
             return
+    if subject[:3].lower() in ANSWER_PREFIXES:  # a person who answers or forwards a notice
+        return
+    within = phrases.SUBJECT.within(subject)
+    for name, weight in SUBJECT_PHRASES:
+        if name in within:
+            yield Signal(name, weight, _cut(subject))
+            return
 
 
 def _of_text(text: str) -> Iterator[Signal]:
     """Phrases in the message's own words, together at most BODY_LIMIT."""
-    text = phrases.own_words(text)
+    told = phrases.BODY.within(text)
     left = BODY_LIMIT
-    for name, weight, form in (
-        ("do-not-reply", DO_NOT_REPLY, phrases.DO_NOT_REPLY),
-        ("automated", AUTOMATED, phrases.AUTOMATED),
-        ("unsubscribe", UNSUBSCRIBE, phrases.UNSUBSCRIBE),
-    ):
-        found = form.search(text) if left else None
-        if found:
-            yield Signal(name, min(weight, left), _cut(" ".join(found.group().split())))
+    for name, weight in BODY:
+        if left and name in told:
+            yield Signal(name, min(weight, left), told[name])
             left -= min(weight, left)
 
 
@@ -337,12 +345,19 @@ def _of_program(head: Head) -> Iterator[Signal]:
     """The writing program's name. Examples: X-Mailer: PHPMailer 6.9; User-Agent: Thunderbird."""
     for field in ("x-mailer", "user-agent"):
         value = head.first(field)
-        if value and MAILERS.search(value):
-            yield Signal("mailing-program", MAILING_PROGRAM, _cut(value))
+        signal = _program(value) if value else None
+        if signal is not None:
+            yield signal
             return
-        if value and CLIENTS.search(value):
-            yield Signal("persons-client", PERSONS_CLIENT, _cut(value))
-            return
+
+
+@lru_cache(maxsize=4096)  # a few thousand programs write most mail, and the search is slow
+def _program(value: str) -> Signal | None:
+    if MAILERS.search(value):
+        return Signal("mailing-program", MAILING_PROGRAM, _cut(value))
+    if CLIENTS.search(value):
+        return Signal("persons-client", PERSONS_CLIENT, _cut(value))
+    return None
 
 
 def weigh(
