@@ -71,12 +71,12 @@ def _write(cursor: CursorWrapper, entries: Sequence[Entry], t: datetime, lease_u
     """Outbox and journal rows. A message without a responder leaves none (docs/decisions/0004)."""
     now = to_ms(t)
     outbox, journal = [], []
-    for entry in entries:
+    for nth, entry in enumerate(entries):
         responder = entry.place.responder
         if responder is None:
             continue
         item, decision = entry.item, entry.decision
-        entry.id = new_id(t)
+        entry.id = new_id(t, nth)
         if decision.reply:
             entry.reply = reply = compose(
                 item.envelope, item.head, responder, entry.place.address, t, item.incoming
@@ -100,10 +100,10 @@ def _write(cursor: CursorWrapper, entries: Sequence[Entry], t: datetime, lease_u
                 entry.id,
                 responder.id,
                 now,
-                entry.place.address,
-                item.envelope.sender,
+                _readable(entry.place.address),
+                _readable(item.envelope.sender),
                 _readable(decode_words(item.head.first("subject") or ""))[:SUBJECT_KEPT],
-                item.incoming,
+                _readable(item.incoming),
                 decision.reason.value,
                 decision.field,
                 _readable(decision.found),

@@ -1,0 +1,34 @@
+"""Django on a database of the test's own, on either engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connections
+from django.db.utils import ConnectionHandler
+
+from repondeur.store.setup import base, database, setup
+
+SECRET = "only-for-tests-and-long-enough-to-be-a-key"
+
+
+@contextmanager
+def use_database(url: str) -> Iterator[None]:
+    """Point Django's default connection at `url`, migrated, for this block, in every thread."""
+    setup(base("sqlite:///:memory:", SECRET))
+    before = connections.settings["default"]
+    _point(ConnectionHandler({"default": database(url)}).settings["default"])
+    try:
+        from repondeur.store.migrate import migrate
+
+        migrate()
+        yield
+    finally:
+        _point(before)
+
+
+def _point(settings: object) -> None:
+    connections["default"].close()
+    del connections["default"]
+    connections.settings["default"] = settings
