@@ -3,8 +3,7 @@
 A person left without an answer is many times worse than a machine answered. So one weak signal
 never silences: most weights stay below THRESHOLD, and those that reach it alone are marks that
 no program puts on a person's message, each with its example beside it. Signs of a person weigh
-below zero. The tables are tuned on tests/data (its README says how) and judged on a part of it
-that they were not tuned on.
+below zero. The tables are tuned on a part of tests/data/weighed and judged on the rest of it.
 """
 
 from __future__ import annotations
@@ -138,6 +137,7 @@ ROBOTS = senders.vocabulary(
     meldingen melding powiadomienia powiadomienie nagios zabbix jenkins jira gitlab github bugzilla
     redmine trac icinga munin monit logwatch logcheck smartd mdadm dmarc tlsrpt fbl buildbot
     travis circleci hudson backup backups monitoring watchdog mailer emailer messaging
+    scanner copier fax faxes voicemail ups nas
     """
 )
 # Words of a role that people and programs share.
@@ -188,7 +188,7 @@ SUBJECTS: tuple[tuple[str, int, re.Pattern[str]], ...] = (
     ("absence-subject", 6, phrases.ABSENCE_SUBJECT),
 )
 # Subjects anywhere in the line, the heaviest first.
-SUBJECT_PHRASES = (("challenge-subject", 7), ("notice-subject", 3))
+SUBJECT_PHRASES = (("challenge-subject", 7), ("job-subject", 5), ("notice-subject", 3))
 
 # How a person's answer or forwarded message begins in the clients' languages.
 ANSWER_PREFIXES = frozenset(
@@ -205,11 +205,11 @@ BOUNCE_LABEL = 6
 COUNTER_LOCAL = 5
 ROBOT_LOCAL = 8  # robot words and no other: notifications@
 ROBOT_WORD = 5  # among others: marie.newsletter@
-ROBOT_NAME = 3
+ROBOT_NAME = 4
 ROLE_LOCAL = 2
-ACCOUNT_LOCAL = 5
+ACCOUNT_LOCAL = 6
 POSTMASTER = 5  # postmaster@ is a person on good days (RFC 2142 §5)
-PROGRAM_LABEL = 4
+PROGRAM_LABEL = 5
 OTHER_PARTY = 3
 OTHER_REPLY_TO = 1
 MAILING_PROGRAM = 3

@@ -29,7 +29,7 @@ PROGRAMS = vocabulary(
 NO_REPLY = vocabulary(
     """
     noreply noreplies noreplay donotreply dontreply donotrespond noresponse noanswer doesnotreply
-    notreply nevereply unmonitored
+    notreply nevereply unmonitored devnull donotuse
     nepasrepondre nepasrépondre pasdereponse pasderéponse sansreponse nereponspas nepasreponde
     nichtantworten keineantwort bittenichtantworten keineantworten nichtbeantworten
     noresponder norespondas norespuesta nocontestar nocontestes norespondan sinrespuesta
