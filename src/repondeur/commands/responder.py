@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +60,7 @@ def row(responder: Responder, t: datetime) -> dict[str, Any]:
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options that `add` and `set` share."""
-    given: Sequence[Callable[[Callable[..., Any]], Callable[..., Any]]] = (
+    given: Sequence[Callable[..., Any]] = (
         click.option("--from", "start", metavar="WHEN", help="Answer from then on."),
         click.option("--to", "end", metavar="WHEN", help="Answer until then."),
         click.option("--permanent", is_flag=True, help="Answer until switched off."),
@@ -88,7 +87,9 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--authentication", help="not-failed or passed."),
         click.option("--enable/--disable", "enabled", default=None, help="Switch it on or off."),
     )
-    return reduce(lambda made, option: option(made), reversed(given), function)
+    for option in reversed(given):
+        function = option(function)
+    return function
 
 
 def _read(path: Path, option: str) -> str:

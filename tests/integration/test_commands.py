@@ -1,0 +1,183 @@
+"""The commands, run as people run them, each test in a fresh data folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+class Program:
+    """`repondeur` in a folder of its own."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        # Compiled modules are kept, as in an installation: each command starts a second sooner.
+        left_out = ("REPONDEUR_", "PYTHONDONTWRITEBYTECODE")
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
+        self.env = {**inherited, "REPONDEUR_DATA_DIR": str(folder / "data"), **(env or {})}
+
+    def run(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "repondeur", *arguments],
+            cwd=self.folder, env=self.env, input=stdin, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+
+    def must(self, *arguments: str, stdin: str = "") -> str:
+        done = self.run(*arguments, stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def rows(self, *arguments: str) -> Any:
+        return json.loads(self.must(*arguments, "--json"))
+
+    def refuses(self, status: int, words: str, *arguments: str, stdin: str = "") -> None:
+        done = self.run(*arguments, stdin=stdin)
+        assert (done.returncode, words in done.stderr) == (status, True), done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def alice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where Alice owns example.org with two mailboxes."""
+    program = Program(tmp_path_factory.mktemp("alice"))
+    program.must("customer", "add", "alice", "--email", "alice@example.net")
+    program.must("domain", "add", "example.org", "--customer", "alice")
+    program.must("mailbox", "add", "a@example.org", "--alias", "info@example.org")
+    program.must("mailbox", "add", "b@example.org")
+    return program.folder
+
+
+@pytest.fixture
+def hosted(program: Program, alice: Path) -> Program:
+    """Alice's folder, copied."""
+    shutil.copytree(alice / "data", program.folder / "data")
+    return program
+
+
+def test_life_of_a_responder(hosted: Program) -> None:
+    add = ("responder", "add", "a@example.org", "--message", "hello", "--to", "2099-12-24")
+    assert "added" in hosted.must(*add)
+    assert "unchanged" in hosted.must(*add)
+    hosted.refuses(1, "has a responder already", *add, "--no-copy")
+    (row,) = hosted.rows("responder", "list")
+    # A date alone lasts through the day, in the customer's zone.
+    assert (row["to"], row["state"]) == ("2099-12-25T00:00:00+01:00", "active")
+    hosted.must("responder", "set", "a@example.org", "--message", "other", "--disable")
+    shown = hosted.rows("responder", "show", "a@example.org")
+    assert (shown["revision"], shown["version"], shown["state"]) == (2, 2, "disabled")
+    hosted.must("responder", "set", "a@example.org", "--enable", "--permanent")
+    shown = hosted.rows("responder", "show", "a@example.org")
+    assert (shown["revision"], shown["version"], shown["to"]) == (2, 3, None)
+    hosted.must("responder", "remove", "a@example.org")
+    assert hosted.rows("responder", "list") == []
+    hosted.refuses(1, "no responder", "responder", "show", "a@example.org")
+
+
+def test_adding_twice_is_idempotent_and_differing_is_refused(hosted: Program) -> None:
+    same = hosted.must("customer", "add", "alice", "--email", "alice@example.net")
+    assert "unchanged" in same
+    hosted.refuses(1, "customer set", "customer", "add", "alice", "--email", "x@example.net")
+    assert "unchanged" in hosted.must("domain", "add", "EXAMPLE.org", "--customer", "alice")
+    hosted.refuses(
+        1, "domain set", "domain", "add", "example.org", "--customer", "alice", "--offer", "start"
+    )
+    again = hosted.must("mailbox", "add", "a@example.org", "--alias", "info@example.org")
+    assert "unchanged" in again
+    hosted.refuses(1, "mailbox set", "mailbox", "add", "a@example.org")
+
+
+REFUSED = [
+    (2, "address: is no mail address", ("nobody",)),
+    (2, "after the start", ("b@example.org", "--from", "2099-02-02", "--to", "2099-02-01")),
+    (2, "has passed", ("b@example.org", "--to", "2020-01-01")),
+    (2, "exclude each other", ("b@example.org", "--permanent", "--to", "2099-01-01")),
+    (1, "no such mailbox", ("absent@example.org",)),
+    (1, "is a mailbox", ("b@example.org", "--free")),
+    (1, "no such domain", ("b@other.example",)),
+    (2, "is no time zone", ("b@example.org", "--zone", "Mars/Base")),
+    (2, "is no interval", ("b@example.org", "--interval", "soon")),
+    (2, "is no interval", ("b@example.org", "--interval", "366d")),
+    (2, "own address", ("b@example.org", "--copy-to", "B@example.org")),
+    (2, "control character", ("b@example.org", "--subject", "a\nb")),
+    (2, "at most 200", ("b@example.org", "--subject", "x" * 201)),
+    (2, "is no date", ("b@example.org", "--to", "2027-02-29")),
+    (2, "is no known language", ("b@example.org", "--language", "xx-nowhere")),
+]
+
+
+def test_bad_input(hosted: Program) -> None:
+    for status, words, arguments in REFUSED:
+        hosted.refuses(status, words, "responder", "add", *arguments, "--message", "hi")
+    assert hosted.rows("responder", "list") == []
+
+
+def test_message_file_that_is_not_utf8_names_the_octet(hosted: Program) -> None:
+    (hosted.folder / "m").write_bytes(b"caf\xe9")
+    add = ("responder", "add", "a@example.org", "--message-file")
+    hosted.refuses(2, "0xe9 at offset 3", *add, "m")
+    (hosted.folder / "m").write_text("café", "utf-8")
+    hosted.must(*add, "m")
+
+
+def test_the_offer_is_a_limit(hosted: Program) -> None:
+    hosted.must("domain", "set", "example.org", "--offer", "none")
+    hosted.refuses(1, "room for 0", "responder", "add", "x@example.org", "--free", "--message", "m")
+    hosted.refuses(1, "room for 0", "mailbox", "add", "c@example.org")
+
+
+def test_removing_what_is_in_use_needs_force(hosted: Program) -> None:
+    hosted.must("responder", "add", "a@example.org", "--message", "m")
+    hosted.refuses(1, "--force", "mailbox", "remove", "a@example.org")
+    hosted.refuses(1, "--force", "domain", "remove", "example.org")
+    hosted.refuses(1, "--force", "customer", "remove", "alice")
+    hosted.must("mailbox", "remove", "a@example.org", "--force")
+    assert hosted.rows("responder", "list") == []
+    hosted.must("customer", "remove", "alice", "--force")
+    assert hosted.rows("domain", "list") == []
+
+
+def test_explain(hosted: Program) -> None:
+    hosted.must("responder", "add", "a@example.org", "--message", "away")
+    mail = "From: Marie <marie@example.com>\nTo: info@example.org\nSubject: Hi\n\nHello\n"
+    (hosted.folder / "m.eml").write_text(mail)
+    found = hosted.rows("explain", "m.eml", "--to", "info@example.org")
+    assert (found["decision"], found["sender"]) == ("reply", "marie@example.com")
+    assert "Auto-Submitted: auto-replied" in found["reply"]
+    assert found["responder"] == "a@example.org"
+    silent = hosted.rows("explain", "m.eml", "--to", "a@example.org", "--sender", "")
+    assert (silent["reason"], silent["reply"]) == ("null-sender", None)
+    assert silent["trace"][-1]["spoke"]
+    unknown = hosted.rows("explain", "m.eml", "--to", "nobody@example.org")
+    assert unknown["reason"] == "no-responder"
+
+
+def test_settings_that_cannot_be_taken(tmp_path: Path) -> None:
+    Program(tmp_path, {"REPONDEUR_MODUS": "x"}).refuses(2, "did you mean", "config")
+    relay = {"REPONDEUR_RELAY": "smtp://u:hunter2@h:25"}
+    shown = Program(tmp_path, relay).rows("config")
+    row = next(row for row in shown if row["setting"] == "REPONDEUR_RELAY")
+    assert row["origin"] == "environment REPONDEUR_RELAY"
+    assert "hunter2" not in row["value"]
+
+
+def test_postgresql_must_be_migrated(tmp_path: Path, postgres_url: str) -> None:
+    program = Program(tmp_path, {"REPONDEUR_DATABASE_URL": postgres_url})
+    program.refuses(1, "repondeur migrate", "customer", "list")
+    program.must("migrate")
+    program.must("customer", "add", "alice", "--email", "alice@example.net")
+    program.must("domain", "add", "example.org", "--customer", "alice")
+    program.must("responder", "add", "x@example.org", "--free", "--message", "m")
+    assert [row["address"] for row in program.rows("responder", "list")] == ["x@example.org"]

@@ -1,0 +1,130 @@
+"""Settings: where they come from, what is refused, what is hidden."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from repondeur.config import HIDDEN, ConfigError, Listen, load, with_data_dir
+
+SECRET = "s" * 40
+
+
+def test_defaults_are_the_design(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = load({})
+    assert config.lmtp_listen == Listen("127.0.0.1", 8024)
+    assert config.smtp_listen == Listen("127.0.0.1", 8025)
+    assert config.http_listen == Listen("127.0.0.1", 8080)
+    assert config.database == f"sqlite:///{tmp_path}/repondeur-data/repondeur.db"
+    assert str(config.relay) == "smtp://127.0.0.1:25"
+    assert config.mode == "tap"
+    assert config.max_message_size == 100 * 1024 * 1024
+    assert set(config.origins.values()) == {"default"}
+
+
+def test_environment_wins_over_file(tmp_path: Path) -> None:
+    toml = tmp_path / "repondeur.toml"
+    toml.write_text('mode = "tap"\ntap_domain = "tap.example"\njournal_days = 7\n')
+    config = load({"REPONDEUR_TAP_DOMAIN": "other.example"}, toml)
+    assert (config.tap_domain, config.journal_days) == ("other.example", 7)
+    assert config.origins["tap_domain"] == "environment REPONDEUR_TAP_DOMAIN"
+    assert config.origins["journal_days"] == f"file {toml}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LMTP_LISTEN", "[::1]:0"),
+        ("LMTP_LISTEN", "mail.example:8024"),
+        ("METRICS_LISTEN", "off"),
+        ("RELAY", "smtp://user:p%40ss@relay.example:587?starttls=required"),
+        ("RELAY", "maildir:replies"),
+        ("MAX_MESSAGE_SIZE", "50M"),
+        ("TRUSTED_CLIENTS", "192.0.2.0/24 2001:db8::/32"),
+        ("DATABASE_URL", "postgresql://u:p@h:5432/db"),
+        ("RECIPIENT_DELIMITER", ""),
+        ("PUBLIC_URL", "https://panel.example/x/"),
+    ],
+)
+def test_accepted(name: str, value: str) -> None:
+    load({"REPONDEUR_" + name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LMTP_LISTEN", "::1:0"),
+        ("LMTP_LISTEN", "127.0.0.1"),
+        ("LMTP_LISTEN", "127.0.0.1:65536"),
+        ("MODE", "both"),
+        ("RELAY", "ftp://relay.example"),
+        ("RELAY", "lmtp://relay.example:24"),
+        ("RELAY", "smtp://relay.example?starttls=perhaps"),
+        ("RELAY", "smtp://user@relay.example"),
+        ("MAX_MESSAGE_SIZE", "50X"),
+        ("TRUSTED_CLIENTS", "192.0.2.1/24"),
+        ("DATABASE_URL", "mysql://h/db"),
+        ("RECIPIENT_DELIMITER", "++"),
+        ("PUBLIC_URL", "panel.example"),
+        ("WORKERS", "0"),
+        ("MIGRATE", "maybe"),
+        ("SECRET_KEY", "short"),
+    ],
+)
+def test_refused_with_name_and_accepted(name: str, value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load({"REPONDEUR_" + name: value})
+    text = str(caught.value)
+    assert text.startswith(f"REPONDEUR_{name} (from environment REPONDEUR_{name}): found ")
+    assert "accepted: " in text
+
+
+def test_unknown_names_suggest_the_known(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean REPONDEUR_MODE"):
+        load({"REPONDEUR_MODES": "tap"})
+    toml = tmp_path / "x.toml"
+    toml.write_text('data_dri = "x"\n')
+    with pytest.raises(ConfigError, match="did you mean data_dir"):
+        load({}, toml)
+
+
+def test_inline_needs_a_next_hop() -> None:
+    with pytest.raises(ConfigError, match="REPONDEUR_NEXT_HOP"):
+        load({"REPONDEUR_MODE": "inline"})
+    load({"REPONDEUR_MODE": "inline", "REPONDEUR_NEXT_HOP": "lmtp://127.0.0.1:24"})
+
+
+def test_secret_from_file_and_hidden(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text(SECRET + "\n")
+    config = load(
+        {"REPONDEUR_SECRET_KEY_FILE": str(path), "REPONDEUR_RELAY": "smtp://u:hunter2@h:25"}
+    )
+    assert config.secret_key == SECRET
+    assert config.origins["secret_key"] == f"file {path}"
+    shown = config.shown()
+    assert shown["REPONDEUR_SECRET_KEY"] == HIDDEN
+    assert shown["REPONDEUR_RELAY"] == f"smtp://u:{HIDDEN}@h:25"
+    assert "hunter2" not in str(shown)
+    with pytest.raises(ConfigError, match="both set"):
+        load({"REPONDEUR_SECRET_KEY_FILE": str(path), "REPONDEUR_SECRET_KEY": SECRET})
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load({"REPONDEUR_SECRET_KEY_FILE": str(tmp_path / "absent")})
+
+
+def test_a_bad_secret_is_not_shown() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load({"REPONDEUR_RELAY": "smtp://u:hunter2@h:x"})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_secret_key_is_made_once(tmp_path: Path) -> None:
+    config = load({"REPONDEUR_DATA_DIR": str(tmp_path / "data")})
+    first = with_data_dir(config)
+    assert len(first.secret_key) >= 32
+    assert with_data_dir(config).secret_key == first.secret_key
+    assert stat.S_IMODE((tmp_path / "data/secret.key").stat().st_mode) == 0o600
+    assert first.origins["secret_key"].startswith("file ")
