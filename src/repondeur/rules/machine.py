@@ -122,7 +122,7 @@ CLIENTS = re.compile(
     r"|evolution|claws|roundcube|horde|squirrelmail|k-9 mail|fairemail|eudora|pine|\bvm \d|gnus"
     r"|lotus notes|groupwise|zimbra|ximian|exmh|nmh|sylpheed|the bat!|mozilla/|seamonkey|emclient"
     r"|rainloop|snappymail|sogo|open-xchange|protonmail|vivaldi|postbox|mailmate|airmail|spark\b"
-    r"|internet mail service|aol \d|yahoomail|imp\b|internet messaging program|novell|entourage",
+    r"|aol \d|yahoomail|imp\b|internet messaging program|novell|entourage",
     re.IGNORECASE,
 )
 
@@ -392,8 +392,9 @@ def weigh(
     signals += _of_text(head.text)
     if (head.first("content-type") or "")[:9].lower() == "text/html":
         signals.append(Signal("html-alone", HTML_ALONE, "Content-Type: text/html"))
-    # Bounces and autoreplies answer our messages too, so their subjects outweigh the thread.
-    if not any(signal.name in ANSWERS_BY_PROGRAM for signal in subjects):
-        signals += _of_person(head, responder)
-    signals += _of_program(head)
-    return tuple(signals)
+    persons = [*_of_person(head, responder), *_of_program(head)]
+    # Bounces and autoreplies answer our messages too, and leave by way of mail clients: their
+    # subjects outweigh the signs of a person.
+    if any(signal.name in ANSWERS_BY_PROGRAM for signal in subjects):
+        persons = [signal for signal in persons if signal.weight > 0]
+    return (*signals, *persons)
