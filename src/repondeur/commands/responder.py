@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,7 @@ def row(responder: Responder, t: datetime) -> dict[str, Any]:
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     """The options that `add` and `set` share."""
-    given: Sequence[Callable[..., Any]] = (
+    given: list[Callable[..., Any]] = [
         click.option("--from", "start", metavar="WHEN", help="Answer from then on."),
         click.option("--to", "end", metavar="WHEN", help="Answer until then."),
         click.option("--permanent", is_flag=True, help="Answer until switched off."),
@@ -86,7 +87,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--contact", "contacts", multiple=True, help="ADDRESS or @DOMAIN to answer."),
         click.option("--authentication", help="not-failed or passed."),
         click.option("--enable/--disable", "enabled", default=None, help="Switch it on or off."),
-    )
+    ]
     for option in reversed(given):
         function = option(function)
     return function
@@ -94,7 +95,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _read(path: Path, option: str) -> str:
     """The file's text. Raises CommandError, which names the first byte that is not UTF-8."""
-    data = click.get_binary_stream("stdin").read() if str(path) == "-" else path.read_bytes()
+    data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
