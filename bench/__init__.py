@@ -1,0 +1,1 @@
+"""Speed against Dovecot with Pigeonhole: `python -m bench`; docs/benchmarks.md says how."""
