@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 import pytest
+
 from tests.peers.postgres import Postgres
 from tests.peers.process import LOG_TAIL, Peer
 from tests.peers.sink import Sink

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
-from tests.database import SECRET, use_database
 
 from repondeur.mail.read import read
 from repondeur.rules.model import Envelope, Policy, Reason
+from tests.database import SECRET, use_database
 
 T = datetime(2026, 12, 24, 12, 0, tzinfo=UTC)
 POLICY = Policy()
@@ -314,7 +314,7 @@ def test_every_statement_of_the_batch_is_searched_by_index(store: str) -> None:
                     line
                     for line in plan
                     if line.startswith("SCAN")
-                    and line.split()[1] in tables + ("r", "m", "a", "d", "c")
+                    and line.split()[1] in (*tables, "r", "m", "a", "d", "c")
                 ], plan
             else:
                 cursor.execute("EXPLAIN " + query["sql"].replace("%", "%%"))

@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 import uvloop
-from tests.peers.wire import Wire
 
 from repondeur.flow.listener import Incoming, Limits, Listener, Status
+from tests.peers.wire import Wire
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 OK = Status(250, "2.0.0", "ok")

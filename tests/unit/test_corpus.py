@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from repondeur.mail.read import read
 from repondeur.rules.decide import decide
-
 from repondeur.rules.model import Envelope, Policy, Reason, Responder
 
 DATA = Path(__file__).parents[1] / "data"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.peers.sink import DROP, Sink
 
 from repondeur.flow.nexthop import file_name, next_hop, status
 from repondeur.flow.pool import Sent
 from repondeur.flow.session import Status
 from repondeur.flow.spool import Spool
+from tests.peers.sink import DROP, Sink
 
 TRACE = b"Return-Path: <a@example.net>\r\n"
 MESSAGE = b"Subject: hi\r\n\r\n.dot\r\n" + b"line\r\n" * 20000

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.peers.sink import DROP, EXTENSIONS, Sink
 
 from repondeur.flow.relay import Outgoing, Relay, Sent, relay
+from tests.peers.sink import DROP, EXTENSIONS, Sink
 
 REPLY = b"From: bob@example.org\r\nSubject: away\r\n\r\n.dot\r\n..dots\r\nend\r\n"
 

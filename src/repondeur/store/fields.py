@@ -24,7 +24,7 @@ def from_ms(ms: int) -> datetime:
 
 
 if TYPE_CHECKING:  # generic for the type checker only
-    _BigIntegerField = models.BigIntegerField[datetime | int, datetime]
+    _BigIntegerField = models.BigIntegerField[Any, Any]
 else:
     _BigIntegerField = models.BigIntegerField
 
@@ -37,6 +37,11 @@ class InstantField(_BigIntegerField):
     """
 
     description = "instant"
+
+    if TYPE_CHECKING:  # what django-stubs' plugin asks a field about
+        _pyi_private_set_type: Any
+        _pyi_private_get_type: Any
+        _pyi_lookup_exact_type: Any
 
     def from_db_value(self, value: int | None, *_: Any) -> datetime | None:
         return None if value is None else from_ms(value)
