@@ -96,7 +96,7 @@ Content-Transfer-Encoding: quoted-printable
 
 Bonjour Bob Petit,
 
-absente du lundi 13 juillet 2026 au vendredi 31 juillet 2026, je lirai =C2=\
+absente du lundi 13 juillet 2026 au vendredi 31 juillet 2026, je lirai =C2=
 =AB=C2=A0R=C3=A9union de lundi=C2=A0=C2=BB ensuite.
 """
 

@@ -224,8 +224,8 @@ def _body(fixed: _Fixed, values: dict[str, str], digest: str) -> bytes:
         return text
     if isinstance(page, str):
         page = _part(b"html", _filled_page(page, values))
-    # RFC 2045 §6.7: no line of quoted-printable has "=_".
-    boundary = b"=_" + digest.encode()
+    # RFC 2045 §6.7: no line of quoted-printable has "=_". All of the digest would not fit its line.
+    boundary = b"=_" + digest[:24].encode()
     return (
         b'Content-Type: multipart/alternative; boundary="' + boundary + b'"\r\n\r\n'
         b"--" + boundary + b"\r\n" + text
