@@ -1,4 +1,5 @@
 # make demo   everything set up, a message answered before your eyes, the service running
+# make install the program, in .venv/bin
 # make test   style, types, import directions, and all tests, with real servers
 # make bench  speed against Dovecot with Pigeonhole, in the same run
 
@@ -8,10 +9,12 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench migrations lock packages clean
+.PHONY: help install demo test lint bench migrations lock packages clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
+
+install: $(VENV)/run
 
 demo: $(VENV)/run
 	$(BIN)/repondeur demo

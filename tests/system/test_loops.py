@@ -73,18 +73,14 @@ def test_our_responder_against_pigeonhole() -> None:
     with ExitStack() as stack:
         (port,) = free_ports(1)
         service = Service(relay=f"smtp://127.0.0.1:{port}")
-        dovecot = stack.enter_context(
-            Dovecot([CAROL], sieve=script, relay=f"127.0.0.1:{port}")
-        )
+        dovecot = stack.enter_context(Dovecot([CAROL], sieve=script, relay=f"127.0.0.1:{port}"))
         postfix = ring(
             stack, port, {"example.fr": service.lmtp_port, "example.net": dovecot.lmtp_port}
         )
         stack.enter_context(service)
         settle(service, "--interval", "0s")
         for number in range(3):
-            send(
-                postfix.port, CAROL, [ALICE], message(number, sender=CAROL), lmtp=False
-            )
+            send(postfix.port, CAROL, [ALICE], message(number, sender=CAROL), lmtp=False)
         wait_for(lambda: len(dovecot.messages(CAROL)) == 3, "our replies at Carol's", 20)
         # The other way round: Bob writes to Carol; her answer reaches nobody's machine.
         send(postfix.port, ALICE, [CAROL], message(9, sender=ALICE, to=CAROL), lmtp=False)

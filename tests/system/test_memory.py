@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+
 from tests.peers.service import Service
 from tests.peers.wire import Wire
 from tests.system.house import ALICE, message, settle

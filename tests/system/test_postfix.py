@@ -9,6 +9,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
+
 from tests.peers.postfix import Postfix
 from tests.peers.process import account, free_ports, wait_for
 from tests.peers.service import Service
@@ -87,9 +88,7 @@ def test_a_bounce_from_outside_is_never_answered(hoster: Hoster) -> None:
     bounce = (DATA / "postfix-bounce-unknown-user.eml").read_bytes()
     send(hoster.postfix.port, "", [ALICE], bounce, lmtp=False)
     wait_for(lambda: len(hoster.mailbox()) == 1, "the bounce in Alice's mailbox", 15)
-    wait_for(
-        lambda: "null-sender" in hoster.service.must("journal", "--json"), "the decision", 15
-    )
+    wait_for(lambda: "null-sender" in hoster.service.must("journal", "--json"), "the decision", 15)
     assert hoster.world.received == []
 
 

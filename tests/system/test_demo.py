@@ -1,0 +1,46 @@
+"""`repondeur demo`, as a newcomer runs it; a second run works like the first."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from tests.peers.service import PROGRAM
+
+DEADLINE_S = 60
+
+
+@pytest.mark.parametrize("run", [1, 2])
+def test_demo_answers_a_message_and_serves_until_ctrl_c(run: int, tmp_path: Path) -> None:
+    settings = {"REPONDEUR_DATABASE_URL": "postgresql://never:used@127.0.0.1:1/production"}
+    with subprocess.Popen(
+        [str(PROGRAM), "demo"],
+        cwd=tmp_path,
+        env=os.environ | settings | {"COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        guard = threading.Timer(DEADLINE_S, demo.kill)
+        guard.start()
+        assert demo.stdout is not None
+        shown = ""
+        for line in demo.stdout:
+            shown += line
+            if line.startswith("Serving"):
+                break
+        guard.cancel()
+        demo.send_signal(signal.SIGINT)
+        rest = demo.communicate(timeout=DEADLINE_S)[0]
+    assert demo.returncode == 0, shown + rest
+    assert "Auto-Submitted: auto-replied" in shown
+    assert "Je suis en congé jusqu'au" in shown
+    assert "decision" in shown
+    folder = re.search(r"mail delivered\s+(\S+)/mail", shown)
+    assert folder is not None
+    assert not Path(folder[1]).exists()
+    assert list(tmp_path.iterdir()) == []

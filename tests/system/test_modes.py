@@ -1,0 +1,167 @@
+"""The running service in both modes: where a message goes, and who gets an answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from tests.peers.process import wait_for
+from tests.peers.service import Service
+from tests.peers.sink import Sink
+from tests.peers.wire import Wire, send
+from tests.system.house import ALICE, BOB, message, settle
+
+SHOP = "shop@example.fr"  # free, with a copy target
+SILENT = "silent@example.fr"  # free, without a copy
+OVER = "over@example.fr"  # a mailbox whose responder's window is over
+QUIET = "quiet@example.fr"  # a mailbox without a responder
+PAST = ("--from", "2020-01-01", "--to", "2020-01-31")
+
+
+@pytest.fixture(scope="module")
+def inline() -> Iterator[Service]:
+    with Service(mode="inline") as service:
+        settle(service)
+        service.must("mailbox", "add", QUIET, "--alias", "calm@example.fr")
+        service.must("mailbox", "add", OVER)
+        free = ("responder", "add", SHOP, "--free", "--message", "Merci.")
+        service.must(*free, "--copy-to", QUIET)
+        service.must("responder", "add", SILENT, "--free", "--no-copy", "--message", "Merci.")
+        ended = {"address": OVER, "kind": "attached", "from": "2020-01-01", "to": "2020-01-31"}
+        rows = [{**ended, "copy": False, "message": "Absent."}]
+        file = service.folder / "import.json"
+        file.write_text(json.dumps({"responders": rows}), encoding="utf-8")
+        service.must("import", str(file))
+        yield service
+
+
+def kept(service: Service, address: str) -> list[Path]:
+    local, _, domain = address.partition("@")
+    return sorted((service.folder / "mail" / domain / local / "new").glob("*"))
+
+
+def replies(service: Service) -> list[EmailMessage]:
+    files = (service.folder / "replies" / "new").glob("*")
+    return [message_from_bytes(f.read_bytes(), policy=policy.default) for f in files]
+
+
+def answered(service: Service, sender: str) -> bool:
+    return any(sender in reply["To"] for reply in replies(service))
+
+
+@pytest.mark.parametrize(
+    ("recipient", "code", "home", "reply"),
+    [
+        (ALICE, 250, ALICE, True),
+        ("alice+news@example.fr", 250, "alice+news@example.fr", True),
+        (QUIET, 250, QUIET, False),
+        ("calm@example.fr", 250, QUIET, False),
+        (SHOP, 250, QUIET, True),
+        (SILENT, 250, "", True),
+        (OVER, 250, OVER, False),
+        ("nobody@example.fr", 550, "", False),
+        ("alice@elsewhere.example", 550, "", False),
+    ],
+)
+def test_inline(inline: Service, recipient: str, code: int, home: str, reply: bool) -> None:
+    sender = f"to.{recipient.partition('@')[0].replace('+', '.')}.{code}@example.org"
+    before = len(kept(inline, home)) if home else 0
+    data = message(1, sender=sender, to=recipient)
+    (status,) = send(inline.lmtp_port, sender, [recipient], data)
+    assert status.code == code
+    if code == 550:
+        assert status.text.startswith("5.1.1")
+    if home:
+        assert len(kept(inline, home)) == before + 1
+        assert b"Bonjour Alice" in kept(inline, home)[-1].read_bytes()
+    if reply:
+        wait_for(lambda: answered(inline, sender), "the reply", 10)
+    else:
+        later = f"{sender[:-12]}.after@example.org"
+        send(inline.lmtp_port, later, [ALICE], message(2, sender=later))
+        wait_for(lambda: answered(inline, later), "the reply to the message after it", 10)
+        assert not answered(inline, sender)
+
+
+def test_inline_smtp_refuses_an_unknown_recipient_before_the_message(inline: Service) -> None:
+    with Wire(inline.smtp_port) as wire:
+        wire.talk(
+            """
+            S: 220
+            C: EHLO mx.example
+            S: 250
+            C: MAIL FROM:<bob@example.org>
+            S: 250
+            C: RCPT TO:<nobody@example.fr>
+            S: 550 5.1.1
+            C: RCPT TO:<quiet@example.fr>
+            S: 250
+            C: RCPT TO:<alice@example.fr>
+            S: 452 4.5.3
+            C: QUIT
+            S: 221
+            """
+        )
+
+
+def test_inline_a_forwarding_loop_is_refused(inline: Service) -> None:
+    looped = message(3, more=f"Delivered-To: {SHOP}\r\n", to=SHOP)
+    (status,) = send(inline.lmtp_port, BOB, [SHOP], looped)
+    assert (status.code, status.text[:5]) == (554, "5.4.6")
+
+
+def test_inline_each_recipient_has_a_status_of_its_own(inline: Service) -> None:
+    sender = "several@example.org"
+    statuses = send(
+        inline.lmtp_port, sender, [ALICE, "nobody@example.fr", QUIET], message(4, sender=sender)
+    )
+    assert [status.code for status in statuses] == [250, 550, 250]
+
+
+def test_tap_meets_the_unknown_with_silence_and_a_change_is_in_force_at_once() -> None:
+    with Service() as service:
+        settle(service)
+        tap = "alice=example.fr@autoreply.invalid"
+        for recipient in ("nobody@example.fr", "nobody=example.fr@autoreply.invalid"):
+            (status,) = send(service.lmtp_port, BOB, [recipient], message(1))
+            assert status.code == 250
+        send(service.lmtp_port, BOB, [tap], message(2))
+        wait_for(lambda: len(replies(service)) == 1, "the reply", 10)
+        service.must("responder", "set", ALICE, "--message", "Je suis rentrée.")
+        send(service.lmtp_port, BOB, [tap], message(3))
+        wait_for(lambda: len(replies(service)) == 2, "the answer with the new text", 10)
+        service.must("responder", "set", ALICE, "--disable")
+        send(service.lmtp_port, "new@example.org", [tap], message(4, sender="new@example.org"))
+        rows = json.loads(service.must("journal", ALICE, "--json"))
+        assert [row["reason"] for row in rows] == ["disabled", "reply", "reply"]
+        texts = {reply.get_content().strip() for reply in replies(service)}
+        assert "Je suis rentrée." in texts
+
+
+def test_what_the_relay_says_is_in_the_journal(sink: Sink) -> None:
+    with Service(relay=f"smtp://{sink.address}") as service:
+        settle(service)
+        sink.replies[f"RCPT {BOB}"] = "550 5.7.1 We do not know you"
+        send(service.lmtp_port, BOB, [ALICE], message(1))
+
+        def row() -> dict[str, str]:
+            rows = json.loads(service.must("journal", "--json"))
+            return rows[0] if rows and rows[0]["fate"] != "waiting" else {}
+
+        found = wait_for(row, "the fate of the reply", 20)
+        assert found["fate"] == "refused"
+        assert "We do not know you" in found["fate_text"]
+
+
+def test_several_workers_share_the_work() -> None:
+    with Service(env={"REPONDEUR_WORKERS": "2"}) as service:
+        settle(service)
+        for number in range(20):
+            sender = f"person{number}@example.org"
+            (status,) = send(service.lmtp_port, sender, [ALICE], message(number, sender=sender))
+            assert status.code == 250
+        wait_for(lambda: len(replies(service)) == 20, "every reply", 20)
