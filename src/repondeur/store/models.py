@@ -15,14 +15,17 @@ from django.db import models
 
 from repondeur.store.duty import Duty
 from repondeur.store.fields import InstantField
+from repondeur.store.people import CacheEntry, Event
 from repondeur.store.traffic import Answered, Journal, Outbox, Throttle
 
 __all__ = [
     "Alias",
     "Answered",
+    "CacheEntry",
     "Customer",
     "Domain",
     "Duty",
+    "Event",
     "Journal",
     "Mailbox",
     "Offer",

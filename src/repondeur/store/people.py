@@ -1,0 +1,48 @@
+"""What the people's side keeps: who did what, and short-lived values that all nodes share."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from repondeur.store.fields import InstantField
+
+
+class Event(models.Model):
+    """One line of a customer's audit log: a sign-in, or something asked for or changed."""
+
+    pk = models.CompositePrimaryKey("customer_id", "id")
+    customer = models.ForeignKey(
+        "store.Customer", on_delete=models.CASCADE, related_name="events", db_index=False
+    )
+    id = models.BigIntegerField()
+    action = models.CharField(max_length=32)  # hosting/audit.py: Action
+    about = models.CharField(max_length=512, blank=True)  # an address, a domain, a key's name
+    actor = models.CharField(max_length=32)  # customer id of who did it
+    ip = models.CharField(max_length=45, blank=True)  # an IPv6 address in its longest form
+    created = InstantField()
+
+    class Meta:
+        db_table = "event"
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.action} {self.about}"
+
+
+class CacheEntry(models.Model):
+    """The table of Django's database cache: counts of sign-in attempts, shared by all nodes.
+
+    Django itself reads and writes it (django.core.cache.backends.db); the columns are its own.
+    """
+
+    cache_key = models.CharField(max_length=255, primary_key=True)
+    value = models.TextField()
+    expires = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "cache"
+
+    def __str__(self) -> str:
+        return self.cache_key
+
+
+__all__ = ["CacheEntry", "Event"]
