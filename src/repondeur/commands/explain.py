@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,14 +82,6 @@ def _sender(head: Head) -> str:
     return authors[0][1] if authors else ""
 
 
-def _incoming(head: Head, data: bytes) -> str:
-    """What identifies the message: the mail path's own choice, for one with a Message-ID."""
-    from repondeur.rules.headers import message_ids
-
-    ids = message_ids(head.first("message-id") or "")
-    return ids[0] if ids else f"<{blake2b(data, digest_size=16).hexdigest()}@no-id>"
-
-
 def _explained(
     config: Config,
     place: Destination,
@@ -102,6 +93,7 @@ def _explained(
 ) -> dict[str, Any]:
     """The decision with its trace and reply, in JSON."""
     from repondeur.daemon import policy
+    from repondeur.mail.identity import identity
     from repondeur.mail.reply import compose
     from repondeur.rules.decide import SOURCES, decide, recall, trace
     from repondeur.rules.model import Envelope
@@ -115,7 +107,7 @@ def _explained(
         memory = remembered(responder, decision.correspondent, pepper(config.secret_key), t)
         decision = recall(decision, responder, memory, rules_policy, t)
     if responder is not None and decision.reply:
-        made = compose(envelope, head, responder, place.address, t, _incoming(head, data))
+        made = compose(envelope, head, responder, place.address, t, identity(head, data))
         reply = made.data.decode("utf-8", "replace").replace("\r\n", "\n")
     return {
         "decision": "reply" if decision.reply else "silence",
@@ -160,7 +152,17 @@ def _print(found: dict[str, Any]) -> None:
         print_rows(found["signals"], False, ["name", "weight", "found"])
     if found["reply"] is not None:
         click.echo()
-        click.echo(found["reply"])
+        click.echo(_for_people(found["reply"]))
+
+
+def _for_people(reply: str) -> str:
+    """The reply as a mail program shows it: header fields and text decoded."""
+    from email import message_from_string, policy
+
+    parsed = message_from_string(reply, policy=policy.default)
+    body = parsed.get_body(("plain",))
+    fields = "\n".join(f"{name}: {value}" for name, value in parsed.items())
+    return f"{fields}\n\n{body.get_content() if body else ''}"
 
 
 COMMANDS = {"explain": explain}

@@ -197,11 +197,20 @@ def _same(domain: Domain, there: Responder, wanted: Wanted, t: datetime) -> bool
     return not problems and cleaned == from_responder(there)
 
 
+def _span(seconds: int) -> str:
+    """A span as --interval takes it: 7d, 12h, 30m, 0s."""
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
 def _print_made(responder: Responder, changed: bool, past: str, t: datetime, as_json: bool) -> None:
     made = row(responder, t)
     print_done(f"responder {responder}", changed, past, made, as_json)
     if not as_json:
-        print_pairs({key: made[key] for key in _SHOWN}, False)
+        shown = {key: made[key] for key in _SHOWN} | {"interval": _span(responder.interval)}
+        print_pairs(shown, False)
 
 
 _SHOWN = ("kind", "state", "from", "to", "copy", "copy_to", "subject", "message", "interval")

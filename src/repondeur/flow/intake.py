@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from hashlib import blake2b
 
 import structlog
 from prometheus_client import Counter
@@ -20,9 +19,9 @@ from repondeur.flow.courier import Courier
 from repondeur.flow.nexthop import NextHop
 from repondeur.flow.relay import Outgoing
 from repondeur.flow.session import Incoming, Status
+from repondeur.mail.identity import identity
 from repondeur.mail.read import read
 from repondeur.rules.address import unwrap_tap
-from repondeur.rules.headers import message_ids
 from repondeur.rules.model import Envelope, Head, Reason
 from repondeur.rules.route import Route, route
 from repondeur.rules.schedule import state
@@ -55,9 +54,13 @@ class Tap:
 
     async def accept(self, incoming: Incoming) -> list[Status]:
         head = read(incoming.head)
-        identity = _identity(incoming, head)
+        incoming_id = identity(head, incoming.head)
         items = [
-            Item(Envelope(incoming.sender, unwrap_tap(recipient, self._tap_domain)), head, identity)
+            Item(
+                Envelope(incoming.sender, unwrap_tap(recipient, self._tap_domain)),
+                head,
+                incoming_id,
+            )
             for recipient in incoming.recipients
         ]
         try:
@@ -113,10 +116,10 @@ class Inline:
                 )
             )
         )
-        identity = _identity(incoming, head)
+        incoming_id = identity(head, incoming.head)
         accepted = [n for n, status in enumerate(statuses) if status.code == 250]
         items = [
-            Item(Envelope(incoming.sender, recipients[n]), head, identity, destinations[n])
+            Item(Envelope(incoming.sender, recipients[n]), head, incoming_id, destinations[n])
             for n in accepted
         ]
         if not items:
@@ -204,12 +207,6 @@ class Inline:
             f"Received: from [{incoming.client}] by {self._hostname} (Repondeur)\r\n"
             f"\tfor <{recipient}>; {when}\r\n"
         ).encode("utf-8", "surrogateescape")
-
-
-def _identity(incoming: Incoming, head: Head) -> str:
-    """What names this message again when it comes a second time."""
-    ids = message_ids(head.first("message-id") or "")
-    return ids[0] if ids else f"<{blake2b(incoming.head, digest_size=16).hexdigest()}@no-id>"
 
 
 def _send_off(items: list[Item], outcomes: list[Outcome], courier: Courier, t: datetime) -> None:
