@@ -1,133 +1,231 @@
-"""Bytes of a received message, bounded, as what rules may see of it."""
+"""Octets to Head: the bounded part of a message that the rules may see."""
 
 from __future__ import annotations
 
-import html
 import re
-from binascii import Error as BinasciiError
-from binascii import a2b_base64, a2b_qp
+from binascii import a2b_qp
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import unescape
 
-from repondeur.rules.headers import content_type, split
+from repondeur.rules.base64 import decode as base64_decode
+from repondeur.rules.charsets import decode as decode_charset
+from repondeur.rules.headers import content_type, keyword, split
 from repondeur.rules.model import Head
 
-HEAD_LIMIT = 256 << 10  # octets of header: four times what Postfix lets through by default
-BODY_LIMIT = 64 << 10  # octets of body: enough for the first text part and a calendar's METHOD
-TEXT_LIMIT = 4096  # characters of text for the rules: notices say what they are at the start
-DEPTH_LIMIT = 8  # multiparts within multiparts; people's mail has three
-PARTS_LIMIT = 50  # parts that are looked at
-PART_TYPES = ":part-types"  # no field can have a colon in its name
+HEAD_LIMIT = 256 * 1024  # octets of header; Postfix's header_size_limit is 100 KiB
+BODY_LIMIT = 64 * 1024  # octets of body: the first text part starts within, styles and all
+TEXT_LIMIT = 4 * 1024  # characters of text for the rules: what a machine says, it says early
+# Octets of a text part that are decoded for these: quoted-printable may take 3 for one.
+RAW_TEXT_LIMIT = 3 * TEXT_LIMIT
+DEPTH_LIMIT = 10  # multiparts in multiparts; programs make 4
+PARTS_LIMIT = 100  # parts of one message
+CALENDAR_LIMIT = 4 * 1024  # octets: METHOD stands at the top (RFC 5545 §3.6, §3.7.2)
 
-_QUOTED_LINE = re.compile(r"^\s*>.*$", re.MULTILINE)
-# Where the quoted part of a reply or a forwarded message starts: what stands below was written by
-# somebody else. Clients' separator lines, in the panel's languages.
-_SEPARATOR = re.compile(
-    r"^\s*(?:-{2,}\s*(?:original message|message d'origine|message original|message transféré"
-    r"|forwarded message|ursprüngliche nachricht|weitergeleitete nachricht|mensaje original"
-    r"|messaggio originale|oorspronkelijk bericht|mensagem original|oryginalna wiadomość)\b.*"
-    r"|_{20,}\s*"
-    r"|(?:le|on|am|el|il|op|em|w dniu)\b[^\n]{4,200}(?:a écrit|wrote|schrieb|escribió|ha scritto"
-    r"|schreef|escreveu|pisze|napisał\(?a?\)?)[^\n]{0,40}:)\s*$",
-    re.IGNORECASE | re.MULTILINE,
-)
-_DROPPED = re.compile(
-    r"<(script|style|head|title)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)", re.IGNORECASE | re.DOTALL
-)
-_BREAK = re.compile(r"<(?:br|/?p|/?div|/?tr|/?li|/?h[1-6]|/?blockquote)\b[^>]*>", re.IGNORECASE)
-_TAG = re.compile(r"<[^>]*>?")
-_METHOD = re.compile(r"^METHOD[^:\r\n]*:\s*([A-Za-z-]+)", re.IGNORECASE | re.MULTILINE)
+PART_TYPES = ":part-types"
+
+# RFC 5545 §3.7.2; the colon may follow parameters.
+_METHOD = re.compile(r"^METHOD(?:;[^:\r\n]*)?:[ \t]*([A-Za-z-]+)", re.IGNORECASE | re.MULTILINE)
 
 
-def read(data: bytes) -> Head:
-    """What rules may see of a message. Never raises, whatever the octets are.
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One leaf or multipart of the message: its fields and its body, still encoded."""
 
-    data: the header and the start of the body. Head.fields has one key that no message can
-    bring, ":part-types": the Content-Type of each nested part that was met, as it stands, and
-    for a calendar without a method parameter with the METHOD of its content.
-    """
-    fields, start = split(data[: HEAD_LIMIT + BODY_LIMIT])
-    body = data[start : start + BODY_LIMIT]
-    walk = _Walk()
-    walk.part(fields, body, 0)
-    if walk.types:
-        fields[PART_TYPES] = tuple(walk.types)
-    return Head(fields, walk.text)
+    fields: Mapping[str, tuple[str, ...]]
+    body: bytes
+    written: str  # the Content-Type as it stands, "" if there is none
+    kind: str
+    parameters: Mapping[str, str]
 
+    @property
+    def attached(self) -> bool:
+        """RFC 2183 §2.2."""
+        return keyword(self.fields.get("content-disposition", ("",))[0]) == "attachment"
 
-class _Walk:
-    """One bounded walk over the parts: their types, and the first text."""
-
-    def __init__(self) -> None:
-        self.types: list[str] = []
-        self.text = ""
-        self._parts = 0
-
-    def part(self, fields: dict[str, tuple[str, ...]], body: bytes, depth: int) -> None:
-        declared = fields.get("content-type", ("",))[0]
-        # Without a type it is plain text (RFC 2045 §5.2).
-        kind, parameters = content_type(declared) if declared else ("text/plain", {})
-        if kind == "text/calendar" and "method" not in parameters:
-            found = _METHOD.search(_decoded(fields, parameters, body))
-            if found:
-                declared = f"{declared}; method={found[1]}"
-        if depth or declared != fields.get("content-type", ("",))[0]:
-            self.types.append(declared)
-        if kind.startswith("multipart/") and depth < DEPTH_LIMIT:
-            for piece in _pieces(body, parameters.get("boundary", "")):
-                self._parts += 1
-                if self._parts > PARTS_LIMIT:
-                    return
-                inner, start = split(piece)
-                self.part(inner, piece[start:], depth + 1)
-        elif not self.text and kind in ("text/plain", "text/html", "text", ""):
-            text = _decoded(fields, parameters, body)
-            self.text = _own(_without_markup(text) if kind == "text/html" else text)
+    def decoded(self, limit: int) -> str:
+        """The start of the body as text: of its first `limit` octets."""
+        data = self.body[:limit]
+        # RFC 2045 §6
+        encoding = keyword(self.fields.get("content-transfer-encoding", ("",))[0])
+        if encoding == "quoted-printable":
+            data = a2b_qp(data)
+        elif encoding == "base64":
+            data = base64_decode(data)
+        return decode_charset(data, self.parameters.get("charset", ""))
 
 
-def _pieces(body: bytes, boundary: str) -> list[bytes]:
-    """The parts between the delimiter lines (RFC 2046 §5.1.1); the last may be cut off."""
+def _part(fields: Mapping[str, tuple[str, ...]], body: bytes) -> _Part:
+    written = fields.get("content-type", ("",))[0]
+    # RFC 2045 §5.2: what names no type is text/plain.
+    kind, parameters = content_type(written) if written else ("", {})
+    return _Part(fields, body, written, kind or "text/plain", parameters)
+
+
+def _walk(root: _Part) -> Iterator[_Part]:
+    """The parts in the order of the message, the root first. Attached messages stay closed."""
+    waiting = [(root, 0)]
+    count = 0
+    while waiting and count < PARTS_LIMIT:
+        part, depth = waiting.pop()
+        count += 1
+        yield part
+        if part.kind.startswith("multipart/") and depth < DEPTH_LIMIT:
+            inner = _inner(part, PARTS_LIMIT - count)
+            waiting += [(_part(*_opened(data)), depth + 1) for data in reversed(inner)]
+
+
+def _opened(data: bytes) -> tuple[Mapping[str, tuple[str, ...]], bytes]:
+    fields, start = split(data)
+    return fields, data[start:]
+
+
+def _inner(part: _Part, limit: int) -> list[bytes]:
+    """The parts of a multipart (RFC 2046 §5.1.1), at most `limit`; the last may be cut."""
+    boundary = part.parameters.get("boundary", "")
     if not boundary:
         return []
     mark = re.escape(boundary.encode("utf-8", "surrogateescape"))
-    lines = re.split(rb"(?:\A|\r\n|\n|\r)--" + mark + rb"(--)?[ \t]*(?:\r\n|\n|\r|\Z)", body)
-    # Between: preamble, closing mark or None, part, mark, part, ..., mark, epilogue.
-    found = []
-    for closing, piece in zip(lines[1::2], lines[2::2], strict=True):
-        if closing:
+    # The whole line counts: "--x1" is no delimiter where the boundary is "x". The line end is left
+    # to the part, so that the next delimiter may follow at once.
+    delimiter = re.compile(rb"\r?\n--" + mark + rb"(--)?[ \t]*\r*(?=\n|\Z)")
+    pieces = delimiter.split(b"\n" + part.body, maxsplit=limit + 1)
+    found: list[bytes] = []
+    # pieces: preamble, then for each delimiter its "--" or None, and what follows it
+    for closing, data in zip(pieces[1::2], pieces[2::2], strict=True):
+        if closing or len(found) == limit:
             break
-        found.append(piece)
+        found.append(data[1:])
     return found
 
 
-def _decoded(fields: dict[str, tuple[str, ...]], parameters: dict[str, str], body: bytes) -> str:
-    """The part's text. Only the start is decoded: a character takes at most 12 octets here."""
-    raw = body[: TEXT_LIMIT * 12]
-    encoding = fields.get("content-transfer-encoding", ("",))[0].strip().lower()
-    if encoding == "quoted-printable":
-        raw = a2b_qp(raw)
-    elif encoding == "base64":
-        clean = re.sub(rb"[^A-Za-z0-9+/]", b"", raw)
-        try:
-            raw = a2b_base64(clean[: len(clean) // 4 * 4])
-        except BinasciiError:
-            raw = b""
-    try:
-        return raw.decode(parameters.get("charset") or "utf-8", "replace")
-    except (LookupError, UnicodeError, ValueError):
-        return raw.decode("latin-1")
+def _calendar_type(part: _Part) -> str:
+    """The type of a calendar with its method, looked up in the calendar where it is missing."""
+    if "method" not in part.parameters:
+        method = _METHOD.search(part.decoded(CALENDAR_LIMIT))
+        if method:
+            return f"{part.written}; method={method[1]}"
+    return part.written
 
 
-def _without_markup(text: str) -> str:
-    text = _DROPPED.sub(" ", text)
-    text = _TAG.sub("", _BREAK.sub("\n", text))
-    return html.unescape(text)
+# Markup whose content is not text, comments, and tags; an unclosed one runs to the end, which
+# keeps the time linear.
+_MARKUP = re.compile(
+    r"<(?:script\b.*?(?:</script[^>]*>|\Z)|style\b.*?(?:</style[^>]*>|\Z)"
+    r"|title\b.*?(?:</title[^>]*>|\Z)|!--.*?(?:-->|\Z)"
+    r"|(?P<block>/?(?:br|p|div|tr|li|table|h[1-6]|hr|blockquote)\b[^>]*>?)"
+    r"|[/!?a-z][^>]*>?)",
+    re.IGNORECASE | re.DOTALL,
+)
+# Where mail programs put what they answer to or forward: Gmail, Thunderbird, Apple Mail, Outlook,
+# Yahoo, Proton.
+_QUOTING_MARKUP = re.compile(
+    r"gmail_quote|moz-cite-prefix|moz-forward-container|divRplyFwdMsg"
+    r"|appendonsend|yahoo_quoted|protonmail_quote|type=\"?cite",
+    re.IGNORECASE,
+)
+TAG_LIMIT = 500  # characters from a tag's start to such a mark; styles may stand between
+_BLANKS = re.compile(r"[^\S\n]+")
+_EMPTY_LINES = re.compile(r" ?\n[ \n]*")
 
 
-def _own(text: str) -> str:
-    """What the sender wrote: quoted lines, and all below a separator, are somebody else's."""
-    text = text[: TEXT_LIMIT * 4]
+def _without_markup(html: str) -> str:
+    for mark in _QUOTING_MARKUP.finditer(html):
+        tag = html.rfind("<", max(0, mark.start() - TAG_LIMIT), mark.start())
+        if tag >= 0 and html.find(">", tag, mark.start()) < 0:
+            html = html[:tag]
+            break
+    text = _MARKUP.sub(lambda tag: "\n" if tag["block"] else " ", html)
+    return _EMPTY_LINES.sub("\n", _BLANKS.sub(" ", unescape(text))).strip()
+
+
+# What stands above a quoted or forwarded message, in the panel's languages and their neighbours.
+_SEPARATOR_WORDS = (
+    "original message", "message d'origine", "message d’origine", "message original",
+    "mensaje original", "mensagem original", "messaggio originale", "ursprüngliche nachricht",
+    "oorspronkelijk bericht", "wiadomość oryginalna", "oryginalna wiadomość",
+    "forwarded message", "message transféré", "message transmis", "mensaje reenviado",
+    "mensagem encaminhada", "messaggio inoltrato", "weitergeleitete nachricht",
+    "doorgestuurd bericht", "przekazana wiadomość",
+)  # fmt: skip
+_BEGINNINGS = (
+    "begin forwarded message", "début du message transféré", "début du message réexpédié",
+    "inizio messaggio inoltrato", "anfang der weitergeleiteten nachricht",
+    "inicio del mensaje reenviado", "begin doorgestuurd bericht",
+)  # fmt: skip
+_WROTE = (
+    "wrote", "a écrit", "schrieb", "escribió", "ha scritto", "schreef", "escreveu", "napisał",
+)  # fmt: skip
+_FIRST_WORDS = ("on", "le", "am", "el", "il", "op", "em", "a", "w dniu", "dnia")
+_SEPARATOR = re.compile(
+    rf"^[ \t]*(?:-{{2,}}[ \t]*(?:{'|'.join(_SEPARATOR_WORDS)})"
+    rf"|(?:{'|'.join(_BEGINNINGS)})[ \t]*:[ \t]*$"
+    rf"|_{{10,}}[ \t]*\n\s*(?:from|de|von|da|van|od)[ \t\xa0]*:"
+    rf"|(?:{'|'.join(_FIRST_WORDS)})[ \t][^\n]{{3,200}}(?:\n[^\n]{{1,120}})?"
+    rf"(?:{'|'.join(_WROTE)})[^\n]{{0,120}}:[ \t]*$)",
+    re.IGNORECASE | re.MULTILINE,
+)
+# A separator holds one of these; looking for them is quicker than trying the pattern.
+_HINTS = (":\n", ": \n", "--", "__________")
+_QUOTED_LINE = re.compile(r"^[ \t]{0,3}>.*\n?", re.MULTILINE)
+
+
+def _own_words(text: str) -> str:
+    """The text without what it quotes or forwards: that is not what this sender says."""
+    text = text.replace("\r\n", "\n")
+    if text.endswith(":") or any(hint in text for hint in _HINTS):
+        separator = _SEPARATOR.search(text)
+        if separator:
+            text = text[: separator.start()]
     if ">" in text:
         text = _QUOTED_LINE.sub("", text)
-    separator = _SEPARATOR.search(text)
-    if separator:
-        text = text[: separator.start()]
     return text[:TEXT_LIMIT]
+
+
+def _text(parts: list[_Part]) -> str:
+    """The start of the first plain text, or else of the first HTML."""
+    for part in parts:
+        if part.kind == "text/plain" and not part.attached:
+            text = part.decoded(RAW_TEXT_LIMIT)
+            if text and not text.isspace():
+                return _own_words(text)
+    for part in parts:
+        if part.kind == "text/html" and not part.attached:
+            text = _without_markup(part.decoded(BODY_LIMIT))
+            if text:
+                return _own_words(text)
+    return ""
+
+
+def read(data: bytes) -> Head:
+    """The head of a message: at most HEAD_LIMIT octets of header and BODY_LIMIT of body.
+
+    fields: as rules/headers.split makes them, and under the name ":part-types", which no field
+    can have, the Content-Type values of the parts inside of a multipart, as they stand, in order,
+    at most PARTS_LIMIT and DEPTH_LIMIT deep. Attached messages are not opened. A text/calendar
+    part whose type names no method gets "; method=X" from the calendar itself; so does a
+    message that is but a calendar.
+    text: at most TEXT_LIMIT characters of the first text part, decoded, without markup, quoted
+    lines and what follows a reply's or a forward's separator.
+
+    Never fails, whatever the octets; a cut or broken message gives what can be made out.
+    """
+    head = data[:HEAD_LIMIT]
+    fields, start = split(head)
+    # A header longer than that has no body in reach.
+    cut = start == len(head) < len(data)
+    root = _part(fields, b"" if cut else data[start : start + BODY_LIMIT])
+    if root.kind == "text/plain":
+        return Head(fields, _text([root]))
+    parts = list(_walk(root))
+    types = []
+    for part in parts:
+        if part.kind == "text/calendar":
+            written = _calendar_type(part)
+            if part is not root or written != part.written:
+                types.append(written)
+        elif part is not root and part.written:
+            types.append(part.written)
+    if types:
+        fields[PART_TYPES] = tuple(types)
+    return Head(fields, _text(parts))

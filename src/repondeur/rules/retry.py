@@ -11,6 +11,10 @@ FIRST_DELAY = timedelta(seconds=15)  # a restart of the relay takes less
 LONGEST_DELAY = timedelta(hours=2)  # so that the last attempts are not all at the beginning
 JITTER = 0.25  # a quarter less to a quarter more, so that a herd spreads out
 
+# Refusals of our session, not of the message (RFC 4954 §6, RFC 3207 §4): once the hoster has
+# mended the relay's password or TLS, the reply can leave.
+SESSION_REFUSALS = frozenset({530, 534, 535, 538})
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -28,7 +32,9 @@ def next_step(code: int, attempts: int, age: timedelta, jitter: float) -> Step:
     """
     if 200 <= code < 300:  # RFC 5321 §4.2.1: positive completion
         return Step("sent")
-    if 500 <= code < 600:  # RFC 5321 §4.2.1: permanent negative completion
+    if (
+        500 <= code < 600 and code not in SESSION_REFUSALS
+    ):  # RFC 5321 §4.2.1: permanent negative completion
         return Step("refused")
     # Anything else is temporary (RFC 5321 §4.5.4.1), also codes that nobody defined.
     if age >= GIVE_UP_AFTER:

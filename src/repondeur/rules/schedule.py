@@ -1,30 +1,39 @@
-"""Is a responder on at an instant; and instants as people write them."""
+"""When a responder answers, and instants as people write them."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from repondeur.rules.model import Reason, Responder
 
-# ISO 8601: a date, or a date and a time of day, with an offset, "Z" or none.
-_WHEN = re.compile(
-    r"(?P<date>\d{4}-\d{2}-\d{2})"
-    r"(?:[T ](?P<time>\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)\s*(?P<offset>Z|[+-]\d{2}:?\d{2})?)?",
-    re.IGNORECASE,
+# Instants are kept as milliseconds since 1970; every zone and both engines can hold the last year
+# with room for arithmetic.
+FIRST_YEAR, LAST_YEAR = 1970, 9990
+
+ACCEPTED = (
+    "ISO 8601: a date (2026-08-01), or a date and time (2026-08-01T09:00, 2026-08-01 09:00:00), "
+    "with an offset (+02:00, Z) or none, in the years 1970 to 9990"
 )
-ACCEPTED = "2026-12-24, 2026-12-24T18:00 or 2026-12-24T18:00:00+01:00"
-# The years that every zone and both engines can hold with room for arithmetic.
-YEAR_MIN, YEAR_MAX = 1970, 9990
+
+_WHEN = re.compile(
+    r"(?P<date>\d{4}-\d\d-\d\d)"
+    r"(?:[Tt ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?"
+    r" ?(?P<offset>[Zz]|[+-]\d\d(?::?\d\d)?)?)?",
+    re.ASCII,
+)
 
 
 class WhenError(ValueError):
-    """A date or time that cannot be understood; the message says what is accepted."""
+    """The text is no instant, or the zone is unknown; the message says what was found."""
 
 
 def state(responder: Responder, t: datetime) -> Reason:
-    """REPLY when the responder is on at `t`, else why not. Its window is start <= t < end."""
+    """Reason.REPLY when the responder is on at the instant `t`: start <= t < end.
+
+    Else DISABLED, NOT_STARTED or ENDED. t: with its offset.
+    """
     if not responder.enabled:
         return Reason.DISABLED
     if responder.start is not None and t < responder.start:
@@ -34,58 +43,83 @@ def state(responder: Responder, t: datetime) -> Reason:
     return Reason.REPLY
 
 
-def instant(text: str, zone: str, *, end: bool = False) -> datetime:
-    """The UTC instant of `text`.
-
-    zone: IANA name, for text without an offset. end: a date alone lasts through that day, so the
-    instant is the next day's start; of a doubled hour the second is meant, else the first. An
-    hour that a clock change skips is moved on by the gap. Raises WhenError.
-    """
-    match = _WHEN.fullmatch(text.strip())
-    if match is None:
-        raise WhenError(f"{text!r} is no date or time; accepted: {ACCEPTED}")
-    local = _local(match["date"], match["time"], text)
-    if end and match["time"] is None:
-        local += timedelta(days=1)
-    offset = match["offset"]
-    if offset:
-        aware = datetime.fromisoformat(
-            f"{local.isoformat()}{offset.upper().replace('Z', '+00:00')}"
-        )
-    else:
-        # PEP 495: fold=1 is the second of two equal local times.
-        aware = local.replace(tzinfo=_zone(zone), fold=int(end and match["time"] is not None))
-        if _skipped(aware):
-            # fold=0 reads the missing hour with the offset before the change: on by the gap.
-            aware = aware.replace(fold=0)
-    return aware.astimezone(UTC)
-
-
-def format_when(t: datetime, zone: str) -> str:
-    """`t` as ISO 8601 in `zone`, with its offset, in whole seconds."""
-    return t.astimezone(_zone(zone)).isoformat(timespec="seconds")
-
-
-def _local(date: str, time: str | None, text: str) -> datetime:
-    try:
-        local = datetime.fromisoformat(f"{date}T{(time or '00:00').replace(',', '.')[:15]}")
-    except ValueError as error:
-        raise WhenError(f"{text!r} does not exist: {error}; accepted: {ACCEPTED}") from error
-    if not YEAR_MIN <= local.year <= YEAR_MAX:
-        raise WhenError(f"{text!r} is out of range; accepted: years {YEAR_MIN} to {YEAR_MAX}")
-    return local
-
-
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
+    # ValueError: a name like "../x"; OSError: a folder of the database, "Europe".
     except (KeyError, ValueError, OSError) as error:
         raise WhenError(
-            f"{name!r} is no time zone; accepted: IANA names such as Europe/Paris"
+            f"{name!r} is no time zone; accepted: an IANA name such as Europe/Paris"
         ) from error
 
 
-def _skipped(aware: datetime) -> bool:
-    """Whether this local time does not exist: it does not survive the way to UTC and back."""
-    back = aware.astimezone(UTC).astimezone(aware.tzinfo)
-    return back.replace(tzinfo=None) != aware.replace(tzinfo=None)
+def _whole_day(day: date, zone: ZoneInfo, *, end: bool) -> datetime:
+    """The day's first instant; with `end` the first instant after its last."""
+    if not end:
+        # A midnight that the clock skips is the first time after it: fold=0 reads the text with
+        # the offset before the change (PEP 495).
+        return datetime.combine(day, time(), zone).astimezone(UTC)
+    midnight = datetime.combine(day + timedelta(days=1), time(), zone)
+    again = midnight.replace(fold=1).astimezone(UTC)
+    # St. John's set its clock back at 00:01: the day came back after its first midnight.
+    if (again - timedelta(microseconds=1)).astimezone(zone).date() == day:
+        return again
+    return midnight.astimezone(UTC)
+
+
+def _local(wall: datetime, zone: ZoneInfo, *, end: bool) -> datetime:
+    """The instant at which the zone's clocks show `wall`.
+
+    A skipped time moves forward by the gap. Of a doubled one the first is meant, as an end the
+    second: what was asked for is covered in full.
+    """
+    first = wall.replace(tzinfo=zone).astimezone(UTC)
+    if not end:
+        return first
+    return max(first, wall.replace(tzinfo=zone, fold=1).astimezone(UTC))
+
+
+def instant(text: str, zone: str, *, end: bool = False) -> datetime:
+    """The WHEN of design §7 as an aware UTC instant.
+
+    Without an offset the text is in `zone` (IANA name). A date alone is the start of its day;
+    with `end` it lasts through that day, up to the next one's first instant. Raises WhenError.
+    """
+    clock = _zone(zone)
+    found = _WHEN.fullmatch(text.strip())
+    try:
+        if found is None:
+            raise ValueError("not of this form")
+        day = date.fromisoformat(found["date"])
+        if not FIRST_YEAR <= day.year <= LAST_YEAR:
+            raise ValueError(f"the year {day.year}")
+        if found["hour"] is None:
+            return _whole_day(day, clock, end=end)
+        hour, minute, second = (int(found[part] or 0) for part in ("hour", "minute", "second"))
+        if (hour, minute, second) == (24, 0, 0):  # ISO 8601: the end of the day
+            day, hour = day + timedelta(days=1), 0
+        microsecond = int((found["fraction"] or "").ljust(6, "0")[:6])
+        wall = datetime.combine(day, time(hour, minute, second, microsecond))
+        if found["offset"] is None:
+            return _local(wall, clock, end=end)
+        return wall.replace(tzinfo=_offset(found["offset"])).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise WhenError(f"{text!r} is no date or time ({error}); accepted: {ACCEPTED}") from error
+
+
+def _offset(text: str) -> timezone:
+    if text in "Zz":
+        return UTC
+    hours, minutes = int(text[1:3]), int(text[3:].lstrip(":") or 0)
+    if hours > 23 or minutes > 59:
+        raise ValueError(f"offset {text}")
+    size = timedelta(hours=hours, minutes=minutes)
+    return timezone(-size if text[0] == "-" else size)
+
+
+def format_when(t: datetime, zone: str) -> str:
+    """ISO 8601 in the zone with its offset, whole seconds: "2026-08-01T09:00:00+02:00".
+
+    Raises WhenError for an unknown zone.
+    """
+    return t.astimezone(_zone(zone)).isoformat(timespec="seconds")
