@@ -7,14 +7,14 @@ one that writes, one that looks destinations up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import structlog
-from django.db import IntegrityError, InterfaceError, OperationalError, connection
+from django.db import Error, IntegrityError, InterfaceError, OperationalError, connection
 from prometheus_client import Counter, Histogram
 
 from repondeur.rules.model import Policy
@@ -86,22 +86,30 @@ class _Gatherer(Generic[T, R]):
             await self._wake.wait()
             self._wake.clear()
             jobs = self._take()
-            items = [item for job in jobs for item in job.items]
             try:
-                results = await self._loop.run_in_executor(self.thread, self._work, items)
-            except Exception as error:  # it belongs to the callers
+                await self._finish(jobs)
+            except Error as error:  # the database is away: for all alike
+                _fail(jobs, error)
+            except Exception:
+                # One message that nobody foresaw must not defer the others of its batch.
                 for job in jobs:
-                    if not job.done.done():
-                        job.done.set_exception(error)
-                continue
+                    try:
+                        await self._finish([job])
+                    except Exception as error:
+                        _fail([job], error)
             finally:
                 if self._jobs or self._closing:
                     self._wake.set()
-            position = 0
-            for job in jobs:
-                if not job.done.done():  # a caller whose connection broke has gone
-                    job.done.set_result(results[position : position + len(job.items)])
-                position += len(job.items)
+
+    async def _finish(self, jobs: Sequence[_Job[T, R]]) -> None:
+        """Run `work` once for all of `jobs`, and give each its results."""
+        items = [item for job in jobs for item in job.items]
+        results = await self._loop.run_in_executor(self.thread, self._work, items)
+        position = 0
+        for job in jobs:
+            if not job.done.done():  # a caller whose connection broke has gone
+                job.done.set_result(results[position : position + len(job.items)])
+            position += len(job.items)
 
     def _take(self) -> list[_Job[T, R]]:
         count = size = 0
@@ -111,6 +119,13 @@ class _Gatherer(Generic[T, R]):
             count, size = count + 1, size + len(job.items)
         taken, self._jobs = self._jobs[:count], self._jobs[count:]
         return taken
+
+
+def _fail(jobs: Iterable[_Job[T, R]], error: Exception) -> None:
+    """Tell the callers."""
+    for job in jobs:
+        if not job.done.done():
+            job.done.set_exception(error)
 
 
 class Batcher:
