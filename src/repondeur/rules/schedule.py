@@ -60,11 +60,12 @@ def _whole_day(day: date, zone: ZoneInfo, *, end: bool) -> datetime:
         # the offset before the change (PEP 495).
         return datetime.combine(day, time(), zone).astimezone(UTC)
     midnight = datetime.combine(day + timedelta(days=1), time(), zone)
-    again = midnight.replace(fold=1).astimezone(UTC)
+    first = midnight.astimezone(UTC)
+    again = midnight.replace(fold=1).astimezone(UTC)  # before `first` where midnight is skipped
     # St. John's set its clock back at 00:01: the day came back after its first midnight.
-    if (again - timedelta(microseconds=1)).astimezone(zone).date() == day:
+    if again > first and (again - timedelta(microseconds=1)).astimezone(zone).date() == day:
         return again
-    return midnight.astimezone(UTC)
+    return first
 
 
 def _local(wall: datetime, zone: ZoneInfo, *, end: bool) -> datetime:
