@@ -61,7 +61,9 @@ class Service(Peer):
         if mode == "inline":
             settings["REPONDEUR_NEXT_HOP"] = "maildir:{folder}/mail"
         settings |= env or {}
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("REPONDEUR_")}
+        # Without kept bytecode each command would compile the program again, for a second or two.
+        unwanted = ("REPONDEUR_", "PYTHONDONTWRITEBYTECODE")
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(unwanted)}
         self.environment = inherited | {
             name: value.replace("{folder}", str(self.folder)) for name, value in settings.items()
         }

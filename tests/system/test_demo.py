@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from tests.peers.service import PROGRAM
 
 DEADLINE_S = 60

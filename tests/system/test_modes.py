@@ -9,6 +9,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+
 from tests.peers.process import wait_for
 from tests.peers.service import Service
 from tests.peers.sink import Sink
