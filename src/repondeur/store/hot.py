@@ -10,8 +10,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
-from django.db.backends.utils import CursorWrapper
+from django.db import transaction
 
 from repondeur.mail.reply import compose
 from repondeur.rules.decide import decide
@@ -23,7 +22,7 @@ from repondeur.store.ids import new_id
 from repondeur.store.lookup import resolve
 from repondeur.store.memory import reserve
 from repondeur.store.outbox import Finished, finish
-from repondeur.store.sql import flat, values
+from repondeur.store.sql import Cursor, cursor, flat, values
 
 SUBJECT_KEPT = 200  # characters of a subject in the journal: enough to know the message by
 
@@ -51,11 +50,11 @@ def answer(
         decision = decide(item.envelope, item.head, place.responder, policy, t)
         entries.append(Entry(item, place, decision))
     now = to_ms(t)
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), cursor() as db:
         if finished:
-            finish(cursor, finished, now)
-        reserve(cursor, entries, policy, key, t)
-        _write(cursor, entries, t, now + lease // timedelta(milliseconds=1))
+            finish(db, finished, now)
+        reserve(db, entries, policy, key, t)
+        _write(db, entries, t, now + lease // timedelta(milliseconds=1))
     return [
         Outcome(
             entry.decision,
@@ -67,7 +66,7 @@ def answer(
     ]
 
 
-def _write(cursor: CursorWrapper, entries: Sequence[Entry], t: datetime, lease_until: int) -> None:
+def _write(db: Cursor, entries: Sequence[Entry], t: datetime, lease_until: int) -> None:
     """Outbox and journal rows. A message without a responder leaves none (docs/decisions/0004)."""
     now = to_ms(t)
     outbox, journal = [], []
@@ -114,14 +113,14 @@ def _write(cursor: CursorWrapper, entries: Sequence[Entry], t: datetime, lease_u
             )
         )
     if outbox:
-        cursor.execute(
+        db.execute(
             "INSERT INTO outbox"
             " (domain_id, id, sender, recipient, smtputf8, data, created, lease_until, attempts)"
             f" VALUES {values(len(outbox), '(%s, %s, %s, %s, %s, %s, %s, %s, 0)')}",
             flat(outbox),
         )
     if journal:
-        cursor.execute(
+        db.execute(
             "INSERT INTO journal (domain_id, id, responder_id, at, recipient, sender, subject,"
             " message_id, reason, field, found, signals, fate, reply_id, fate_text)"
             f" VALUES {values(len(journal), '(' + '%s, ' * 14 + '%s)')}",

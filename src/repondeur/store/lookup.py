@@ -8,13 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection
-from django.db.backends.utils import CursorWrapper
-
 from repondeur.rules.address import normalise, untag
 from repondeur.rules.model import Audience, Authentication, Policy, Responder
 from repondeur.store.fields import from_ms
-from repondeur.store.sql import marks, wanted
+from repondeur.store.sql import Cursor, cursor, marks, wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +42,12 @@ def resolve(recipients: Iterable[str], policy: Policy) -> dict[str, Destination]
     names = {domain for pairs in forms.values() for _, domain in pairs}
     if not names:
         return {recipient: Destination(address=recipient) for recipient in forms}
-    with connection.cursor() as cursor:
-        cursor.execute(
+    with cursor() as db:
+        db.execute(
             f"SELECT name, id FROM domain WHERE name IN ({marks(names)})",
             [*names],
         )
-        domains: dict[str, int] = dict(cursor.fetchall())
+        domains: dict[str, int] = dict(db.fetchall())
         keys = {
             (domains[domain], local)
             for pairs in forms.values()
@@ -59,11 +56,11 @@ def resolve(recipients: Iterable[str], policy: Policy) -> dict[str, Destination]
         }
         if not keys:
             return {recipient: Destination(address=recipient) for recipient in forms}
-        aliases = _aliases(cursor, keys)
+        aliases = _aliases(db, keys)
         keys.update(aliases.values())
-        responders = _responders(cursor, keys)
-        mailboxes = _mailboxes(cursor, keys)
-        owned = _owned(cursor, {key for key, row in responders.items() if not row.free})
+        responders = _responders(db, keys)
+        mailboxes = _mailboxes(db, keys)
+        owned = _owned(db, {key for key, row in responders.items() if not row.free})
     found = {}
     for recipient, pairs in forms.items():
         found[recipient] = Destination(address=recipient)
@@ -100,23 +97,19 @@ def _forms(recipient: str, delimiter: str) -> list[tuple[str, str]]:
     return [(local, domain)] if bare == local else [(local, domain), (bare, domain)]
 
 
-def _aliases(
-    cursor: CursorWrapper, keys: Iterable[tuple[int, str]]
-) -> dict[tuple[int, str], tuple[int, str]]:
+def _aliases(db: Cursor, keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], tuple[int, str]]:
     prefix, parameters = wanted(keys)
-    cursor.execute(
+    db.execute(
         f"{prefix} SELECT a.domain_id, a.local, a.mailbox_domain_id, a.mailbox_local"
         " FROM wanted w JOIN alias a ON a.domain_id = w.domain_id AND a.local = w.local",
         parameters,
     )
-    return {(row[0], row[1]): (row[2], row[3]) for row in cursor.fetchall()}
+    return {(row[0], row[1]): (row[2], row[3]) for row in db.fetchall()}
 
 
-def _responders(
-    cursor: CursorWrapper, keys: Iterable[tuple[int, str]]
-) -> dict[tuple[int, str], _Row]:
+def _responders(db: Cursor, keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], _Row]:
     prefix, parameters = wanted(keys)
-    cursor.execute(
+    db.execute(
         f"{prefix} SELECT r.domain_id, r.local, d.name, r.id, r.revision, r.enabled, r.start,"
         ' r."end", r."interval", r.also, r.audience, r.contacts, r.authentication, m.name,'
         " r.subject, r.text, r.html, r.language, r.zone, d.reply_sender, d.frozen, c.frozen,"
@@ -128,7 +121,7 @@ def _responders(
         " LEFT JOIN mailbox m ON m.domain_id = w.domain_id AND m.local = w.local",
         parameters,
     )
-    return {(row[0], row[1]): _row(row) for row in cursor.fetchall()}
+    return {(row[0], row[1]): _row(row) for row in db.fetchall()}
 
 
 def _row(row: Sequence[Any]) -> _Row:
@@ -164,28 +157,24 @@ def _addresses(column: str | list[str]) -> tuple[str, ...]:
     return tuple(json.loads(column) if isinstance(column, str) else column)
 
 
-def _mailboxes(
-    cursor: CursorWrapper, keys: Iterable[tuple[int, str]]
-) -> dict[tuple[int, str], str]:
+def _mailboxes(db: Cursor, keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], str]:
     prefix, parameters = wanted(keys)
-    cursor.execute(
+    db.execute(
         f"{prefix} SELECT m.domain_id, m.local, d.name"
         " FROM wanted w JOIN mailbox m ON m.domain_id = w.domain_id AND m.local = w.local"
         " JOIN domain d ON d.id = w.domain_id",
         parameters,
     )
-    return {(row[0], row[1]): f"{row[1]}@{row[2]}" for row in cursor.fetchall()}
+    return {(row[0], row[1]): f"{row[1]}@{row[2]}" for row in db.fetchall()}
 
 
-def _owned(
-    cursor: CursorWrapper, keys: Iterable[tuple[int, str]]
-) -> dict[tuple[int, str], tuple[str, ...]]:
+def _owned(db: Cursor, keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], tuple[str, ...]]:
     """The aliases of each mailbox, as addresses."""
     keys = list(keys)
     if not keys:
         return {}
     prefix, parameters = wanted(keys)
-    cursor.execute(
+    db.execute(
         f"{prefix} SELECT w.domain_id, w.local, a.local, d.name"
         " FROM wanted w"
         " JOIN alias a ON a.mailbox_domain_id = w.domain_id AND a.mailbox_local = w.local"
@@ -193,7 +182,7 @@ def _owned(
         parameters,
     )
     owned: dict[tuple[int, str], tuple[str, ...]] = {}
-    for domain_id, mailbox, local, domain in cursor.fetchall():
+    for domain_id, mailbox, local, domain in db.fetchall():
         owned[domain_id, mailbox] = (*owned.get((domain_id, mailbox), ()), f"{local}@{domain}")
     return owned
 

@@ -10,14 +10,11 @@ from dataclasses import replace
 from datetime import datetime
 from hashlib import blake2b
 
-from django.db import connection
-from django.db.backends.utils import CursorWrapper
-
 from repondeur.rules.decide import recall
 from repondeur.rules.model import Memory, Policy, Reason, Responder
 from repondeur.store.entry import Entry
 from repondeur.store.fields import from_ms, to_ms
-from repondeur.store.sql import flat, values
+from repondeur.store.sql import Cursor, cursor, flat, values
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
@@ -31,17 +28,15 @@ def pepper(secret_key: str) -> bytes:
 def remembered(responder: Responder, correspondent: str, key: bytes, t: datetime) -> Memory:
     """What the service remembers of `correspondent`, for `explain`."""
     mark = _hash(correspondent, key)
-    with connection.cursor() as cursor:
-        rows = _recollect(cursor, [(responder.domain_id, responder.id, mark)])
-        cursor.execute("SELECT hour, replies FROM throttle WHERE correspondent = %s", [mark])
-        throttle = cursor.fetchone()
+    with cursor() as db:
+        rows = _recollect(db, [(responder.domain_id, responder.id, mark)])
+        db.execute("SELECT hour, replies FROM throttle WHERE correspondent = %s", [mark])
+        throttle = db.fetchone()
     hourly = throttle[1] if throttle and throttle[0] > to_ms(t) - HOUR_MS else 0
     return _memory(rows.get((responder.domain_id, responder.id, mark)), responder, t, hourly)
 
 
-def reserve(
-    cursor: CursorWrapper, entries: Sequence[Entry], policy: Policy, key: bytes, t: datetime
-) -> None:
+def reserve(db: Cursor, entries: Sequence[Entry], policy: Policy, key: bytes, t: datetime) -> None:
     """Take the correspondent's slot for each entry to be answered, or find why there is none.
 
     PostgreSQL refuses to touch one row twice in an upsert, so entries of one correspondent go
@@ -63,13 +58,13 @@ def reserve(
             else:
                 seen.add(entry.decision.correspondent)
                 now.append((entry, responder, _hash(entry.decision.correspondent, key)))
-        _reserve_round(cursor, now, policy, t)
+        _reserve_round(db, now, policy, t)
         replied.update((r.id, entry.item.incoming) for entry, r, _ in now if entry.decision.reply)
         rest = later
 
 
 def _reserve_round(
-    cursor: CursorWrapper,
+    db: Cursor,
     entries: Sequence[tuple[Entry, Responder, bytes]],
     policy: Policy,
     t: datetime,
@@ -83,7 +78,7 @@ def _reserve_round(
     rows = [
         (r.domain_id, r.id, mark, to_ms(t + r.interval), r.revision, now) for _, r, mark in ordered
     ]
-    cursor.execute(
+    db.execute(
         "INSERT INTO answered"
         " (domain_id, responder_id, correspondent, until, revision, day, replies)"
         f" VALUES {values(len(rows), '(%s, %s, %s, %s, %s, %s, 1)')}"
@@ -103,14 +98,14 @@ def _reserve_round(
             policy.replies_per_day,
         ],
     )
-    taken = {(row[0], row[1], bytes(row[2])) for row in cursor.fetchall()}
+    taken = {(row[0], row[1], bytes(row[2])) for row in db.fetchall()}
     refused = [
         (r.domain_id, r.id, mark)
         for _, r, mark in ordered
         if (r.domain_id, r.id, mark) not in taken
     ]
     if refused:
-        memories = _recollect(cursor, refused)
+        memories = _recollect(db, refused)
         for entry, r, mark in ordered:
             known = (r.domain_id, r.id, mark)
             if known not in taken:
@@ -123,11 +118,11 @@ def _reserve_round(
                     )
     answered = [e for e in ordered if e[0].decision.reply]
     if answered:
-        _throttle(cursor, answered, policy, t)
+        _throttle(db, answered, policy, t)
 
 
 def _throttle(
-    cursor: CursorWrapper,
+    db: Cursor,
     entries: Sequence[tuple[Entry, Responder, bytes]],
     policy: Policy,
     t: datetime,
@@ -135,7 +130,7 @@ def _throttle(
     """Count the replies of the whole service; who had too many gives the slot back."""
     now = to_ms(t)
     marks = sorted(mark for _, _, mark in entries)
-    cursor.execute(
+    db.execute(
         "INSERT INTO throttle (correspondent, hour, replies)"
         f" VALUES {values(len(marks), '(%s, %s, 1)')}"
         " ON CONFLICT (correspondent) DO UPDATE SET"
@@ -151,12 +146,12 @@ def _throttle(
             policy.replies_per_hour,
         ],
     )
-    passed = {bytes(row[0]) for row in cursor.fetchall()}
+    passed = {bytes(row[0]) for row in db.fetchall()}
     for entry, r, mark in entries:
         if mark not in passed:
             memory = Memory(replies_this_hour=policy.replies_per_hour)
             entry.decision = recall(entry.decision, r, memory, policy, t)
-            cursor.execute(
+            db.execute(
                 "UPDATE answered SET until = %s, replies = replies - 1"
                 " WHERE domain_id = %s AND responder_id = %s AND correspondent = %s",
                 [now, r.domain_id, r.id, mark],
@@ -164,10 +159,10 @@ def _throttle(
 
 
 def _recollect(
-    cursor: CursorWrapper, keys: Sequence[tuple[int, int, bytes]]
+    db: Cursor, keys: Sequence[tuple[int, int, bytes]]
 ) -> dict[tuple[int, int, bytes], tuple[int, int, int, int]]:
     """The `answered` rows of `keys`: until, revision, day, replies."""
-    cursor.execute(
+    db.execute(
         "WITH wanted (domain_id, responder_id, correspondent) AS"
         f" (VALUES {values(len(keys), '(%s, %s, %s)')})"
         " SELECT a.domain_id, a.responder_id, a.correspondent,"
@@ -176,7 +171,7 @@ def _recollect(
         " AND a.responder_id = w.responder_id AND a.correspondent = w.correspondent",
         flat(keys),
     )
-    return {(r[0], r[1], bytes(r[2])): (r[3], r[4], r[5], r[6]) for r in cursor.fetchall()}
+    return {(r[0], r[1], bytes(r[2])): (r[3], r[4], r[5], r[6]) for r in db.fetchall()}
 
 
 def _memory(

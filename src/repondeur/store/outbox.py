@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
-from django.db.backends.utils import CursorWrapper
+from django.db import transaction
 
 from repondeur.store.fields import from_ms, to_ms
-from repondeur.store.sql import flat, values
+from repondeur.store.sql import Cursor, cursor, flat, values
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +24,20 @@ class Finished:
     again: datetime | None = None
 
 
-def finish(cursor: CursorWrapper, results: Sequence[Finished], now: int) -> None:
+def finish(db: Cursor, results: Sequence[Finished], now: int) -> None:
     """Write the results: an ended reply leaves the outbox, and the journal says how it ended."""
     ended = [(r.domain_id, r.id) for r in results if r.again is None]
     if ended:
-        cursor.executemany("DELETE FROM outbox WHERE domain_id = %s AND id = %s", ended)
+        db.executemany("DELETE FROM outbox WHERE domain_id = %s AND id = %s", ended)
     waiting = [
         (r.attempts, to_ms(r.again), r.domain_id, r.id) for r in results if r.again is not None
     ]
     if waiting:
-        cursor.executemany(
+        db.executemany(
             "UPDATE outbox SET attempts = %s, lease_until = %s WHERE domain_id = %s AND id = %s",
             waiting,
         )
-    cursor.executemany(
+    db.executemany(
         "UPDATE journal SET fate = %s, fate_at = %s, fate_text = %s"
         " WHERE domain_id = %s AND id = %s",
         [(r.fate, now, r.text, r.domain_id, r.id) for r in results],
@@ -66,16 +65,16 @@ def claim(t: datetime, lease: timedelta, limit: int) -> list[Waiting]:
     UPDATE SKIP LOCKED would need one shard only, and Citus refuses it across domains.)
     """
     now, until = to_ms(t), to_ms(t + lease)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
+    with transaction.atomic(), cursor() as db:
+        db.execute(
             "SELECT domain_id, id FROM outbox WHERE lease_until <= %s"
             " ORDER BY lease_until LIMIT %s",
             [now, limit],
         )
-        found = cursor.fetchall()
+        found = db.fetchall()
         if not found:
             return []
-        cursor.execute(
+        db.execute(
             f"WITH wanted (domain_id, id) AS (VALUES {values(len(found), '(%s, %s)')})"
             " UPDATE outbox SET lease_until = %s FROM wanted"
             " WHERE outbox.domain_id = wanted.domain_id AND outbox.id = wanted.id"
@@ -86,14 +85,14 @@ def claim(t: datetime, lease: timedelta, limit: int) -> list[Waiting]:
         )
         return [
             Waiting(r[0], r[1], r[2], r[3], bool(r[4]), bytes(r[5]), from_ms(r[6]), r[7])
-            for r in cursor.fetchall()
+            for r in db.fetchall()
         ]
 
 
 def set_lease(keys: Sequence[tuple[int, int]], until: datetime) -> None:
     """Keep rows for longer (a heartbeat), or give them up at once (a graceful stop)."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.executemany(
+    with transaction.atomic(), cursor() as db:
+        db.executemany(
             "UPDATE outbox SET lease_until = %s WHERE domain_id = %s AND id = %s",
             [(to_ms(until), domain_id, id_) for domain_id, id_ in keys],
         )
@@ -101,7 +100,7 @@ def set_lease(keys: Sequence[tuple[int, int]], until: datetime) -> None:
 
 def depth(t: datetime) -> tuple[int, float]:
     """How many replies wait, and the age of the oldest in seconds: for metrics and doctor."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT COUNT(*), MIN(created) FROM outbox")
-        count, oldest = cursor.fetchone()
+    with cursor() as db:
+        db.execute("SELECT COUNT(*), MIN(created) FROM outbox")
+        count, oldest = db.fetchone()
     return count, (to_ms(t) - oldest) / 1000 if oldest is not None else 0.0

@@ -1,15 +1,72 @@
-"""Parts of the hand-written statements; placeholders only, never values."""
+"""The hand-written statements' cursor and parts; placeholders only, never values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, Protocol
+
+from django.db import connection
+
+TEXTS_KEPT = 512  # statements differ by their number of rows; one is some KB
+
+
+class Cursor(Protocol):
+    """What the statements need of a cursor. Marks are `%s`; no other percent sign may stand."""
+
+    def execute(self, statement: str, parameters: Sequence[Any] = ..., /) -> object: ...
+    def executemany(self, statement: str, rows: Sequence[Sequence[Any]], /) -> object: ...
+    def fetchall(self) -> list[Any]: ...
+    def fetchone(self) -> Any: ...
+
+
+class _QuestionMarks:
+    """SQLite's cursor, which takes `?`."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+        self.fetchall = cursor.fetchall
+        self.fetchone = cursor.fetchone
+
+    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> None:
+        self._cursor.execute(_question_marks(statement), parameters)
+
+    def executemany(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        self._cursor.executemany(_question_marks(statement), rows)
+
+
+@lru_cache(TEXTS_KEPT)
+def _question_marks(statement: str) -> str:
+    return statement.replace("%s", "?")
+
+
+@contextmanager
+def cursor() -> Iterator[Cursor]:
+    """The driver's own cursor on this thread's connection. Errors are django.db.Error.
+
+    Django's cursor searches each statement for its marks anew: with a batch's long statements
+    that costs more than the database's own work on them. Only where queries are logged, as a
+    test asks for, it is used: it is what logs them.
+    """
+    if connection.queries_logged:
+        with connection.cursor() as logging:
+            yield logging
+        return
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        raw = connection.connection.cursor()
+        try:
+            yield _QuestionMarks(raw) if connection.vendor == "sqlite" else raw
+        finally:
+            raw.close()
 
 
 def marks(values: Iterable[object]) -> str:
     return ", ".join("%s" for _ in values)
 
 
+@lru_cache(TEXTS_KEPT)
 def values(count: int, row: str) -> str:
     return ", ".join([row] * count)
 
