@@ -53,15 +53,20 @@ def request(
     via: str,
     t: datetime,
     version: int | None = None,
+    id_: int | None = None,
 ) -> Operation:
     """Store a valid wish as an operation to do.
 
     wanted: None for delete. by: who asks, None for the command line. via: panel, api, command.
     version: of the responder that was shown to who asks; Conflict when it has changed since.
+    id_: given out before by store.ids.new_id(); asked for twice, it is one operation.
     Raises HostingError; one unfinished operation for an address, else Conflict.
     """
     with transaction.atomic():
         domain = _lock(domain.pk)
+        again = find(domain).filter(id=id_).first() if id_ is not None else None
+        if again is not None:
+            return again
         responders.check_open(domain, by)
         pending = find(domain, waiting=True).filter(local=local).first()
         if pending is not None:
@@ -78,7 +83,7 @@ def request(
             raise NotFound("no-responder", "address", f"{local}@{domain.name}")
         return Operation.objects.create(
             domain=domain,
-            id=new_id(t),
+            id=new_id(t) if id_ is None else id_,
             action=action,
             local=local,
             payload=payload,

@@ -199,6 +199,11 @@ def _html(html: str) -> str:
         raise Invalid("control", "html", html, what=bad)
     if not html:
         return ""
+    return sanitised(html)
+
+
+def sanitised(html: str) -> str:
+    """`html` with what a reply may have, and nothing else."""
     return nh3.clean(
         html,
         tags=HTML_TAGS,
