@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -53,7 +54,7 @@ def delay(attempts: int, age: timedelta = YOUNG, jitter: float = MIDDLE) -> time
 def test_delays_double_up_to_the_longest() -> None:
     delays = [delay(attempts) for attempts in range(1, 40)]
     assert delays[0] == FIRST_DELAY
-    assert all(b in (2 * a, LONGEST_DELAY) for a, b in zip(delays, delays[1:], strict=False))
+    assert all(b in (2 * a, LONGEST_DELAY) for a, b in pairwise(delays))
     assert delays[-1] == LONGEST_DELAY
     assert delay(10**9) == LONGEST_DELAY
     assert delay(0) == FIRST_DELAY
