@@ -49,7 +49,8 @@ OCTETS = st.binary(max_size=200) | st.lists(
         [b"\r\n", b"\n", b"\r", b" ", b"\t", b":", b"A: b", b"Content-Type: ", b"multipart/mixed",
          b"; boundary=x", b"--x", b"--", b"text/html", b"text/calendar", b"METHOD:REPLY", b"<p>",
          b"<style>", b"Content-Transfer-Encoding: ", b"base64", b"quoted-printable", b"=C3",
-         b"w6k=", b"\0", b"\xff", b"\xc3\xa9", b"charset=utf-7", b"> ", b"On x wrote:", b"message/rfc822"]
+         b"w6k=", b"\0", b"\xff", b"\xc3\xa9", b"charset=utf-7", b"> ", b"On x wrote:",
+         b"message/rfc822"]
     ),
     max_size=40,
 ).map(b"".join)  # fmt: skip

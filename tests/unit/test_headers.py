@@ -192,6 +192,7 @@ def test_content_type(value: str, kind: str, parameters: dict[str, str]) -> None
         ("a\u2028b\x85c\0d", "a b c d"),
         ("caf\udce9", "café"),
         ("\ud800", "\ufffd"),
+        ("=?utf-8?q?\ud800?=", "?"),
         ("Fw: été", "Fw: été"),
     ],
 )

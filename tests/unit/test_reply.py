@@ -473,3 +473,25 @@ def test_dates_in_words(t: str, language: str, zone: str, last: bool, shown: str
 
 def test_no_date_is_no_word() -> None:
     assert worded(None, "fr", "Europe/Paris") == ""
+
+
+@pytest.mark.parametrize("zone", ["", "Paris", "Europe", "../x", "/etc/passwd", "UTC\0"])
+def test_an_unknown_zone_is_utc(zone: str) -> None:
+    made = parsed(reply(replace(ALICE, zone=zone, text="{{start}}")))
+    assert made["Date"].datetime == T
+    assert made["Date"].endswith("+0000")
+    assert "22:00" in content(made)
+
+
+@pytest.mark.parametrize("language", ["", "x", "fr\r\nBcc: eve@e.example", "fr_FR", '"><script>'])
+def test_a_language_that_is_no_tag_is_english(language: str) -> None:
+    made = parsed(reply(replace(ALICE, language=language, text="{{start}}", html="<p>x</p>")))
+    assert made["Content-Language"] == "en"
+    assert made["Bcc"] is None
+    assert "Monday" in content(next(made.iter_parts()))
+
+
+def test_a_language_without_a_locale_keeps_its_tag() -> None:
+    made = parsed(reply(replace(ALICE, language="tlh-Latn", text="{{start}}")))
+    assert made["Content-Language"] == "tlh-Latn"
+    assert "Monday" in content(made)

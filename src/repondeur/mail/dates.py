@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -15,18 +15,29 @@ FALLBACK = "en"  # for a language that Babel does not know
 _JOINED = {"fr": "{1} à {0}"}
 
 
+@lru_cache(maxsize=256)
+def known_zone(name: str) -> tzinfo:
+    """The IANA zone; UTC for a name that is none, because a reply must leave."""
+    try:
+        return ZoneInfo(name)
+    # ValueError: a name like "../x"; OSError: a folder of the zones' database, "Europe".
+    except (KeyError, ValueError, OSError):
+        return UTC
+
+
 @lru_cache(maxsize=1024)
 def worded(t: datetime | None, language: str, zone: str, *, last: bool = False) -> str:
     """`t` as people write it: "mardi 1er décembre 2026 à 18:00"; "" for None.
 
-    t: aware. language: a BCP 47 tag. zone: an IANA name. The start of a day is given as its date
+    t: aware. language: a BCP 47 tag. zone: an IANA name. An unknown language is English, an
+    unknown zone UTC. The start of a day is given as its date
     alone; with `last`, which is for an end, as the date of the day before: the last one included.
     """
     if t is None:
         return ""
-    local = t.astimezone(ZoneInfo(zone))
+    local = t.astimezone(known_zone(zone))
     # Not the hour tells: where clocks change at midnight, a day starts at one o'clock.
-    before = (t - datetime.resolution).astimezone(ZoneInfo(zone))
+    before = (t - datetime.resolution).astimezone(known_zone(zone))
     locale = _locale(language)
     if before.date() != local.date():
         return _date(before if last else local, locale)

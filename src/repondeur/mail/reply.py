@@ -15,10 +15,9 @@ from email.utils import format_datetime
 from functools import lru_cache
 from hashlib import blake2b
 from html import escape, unescape
-from zoneinfo import ZoneInfo
 
 from repondeur.mail import words
-from repondeur.mail.dates import right_to_left, worded
+from repondeur.mail.dates import FALLBACK, known_zone, right_to_left, worded
 from repondeur.rules.address import correspondent, mailboxes
 from repondeur.rules.headers import decode_words, message_ids
 from repondeur.rules.model import Envelope, Head, Responder
@@ -41,6 +40,8 @@ _PLACEHOLDER = re.compile(r"\{\{\s*(subject|sender_name|start|end)\s*\}\}")
 # Controls and line ends in any script's sense, lone surrogates, and the overrides of direction
 # by which a name or subject could make the text around it read as something else.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e\u2066-\u2069]+")
+# RFC 5646 §2.1: anything else could add a field to each reply.
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,8}")
 _AUTO_PREFIXES = re.compile(r"(?:auto\s*:\s*)+", re.IGNORECASE)
 _BREAK = re.compile(r"<(?:br|/p|/div|/li|/tr|/h[1-6]|/blockquote)\b[^>]*>")
 _TAG = re.compile(r"<[^>]*>")
@@ -123,6 +124,8 @@ def compose(
 @lru_cache(maxsize=FIXED_KEPT)
 def _fixed(responder: Responder, address: str) -> _Fixed:
     language, zone = responder.language, responder.zone
+    if not _LANGUAGE.fullmatch(language):
+        language = FALLBACK
     marks = (
         "Auto-Submitted: auto-replied",  # RFC 3834 §3.1.7
         "X-Auto-Response-Suppress: All",  # MS-OXCMAIL §2.2.3.2.14
@@ -154,7 +157,7 @@ def _fixed(responder: Responder, address: str) -> _Fixed:
 @lru_cache(maxsize=64)
 def _date(t: datetime, zone: str) -> str:
     """RFC 5322 §3.3. A batch has one `t`, and most responders one zone."""
-    return format_datetime(t.astimezone(ZoneInfo(zone)))
+    return format_datetime(t.astimezone(known_zone(zone)))
 
 
 def _sender_name(head: Head, to: str) -> str:

@@ -200,7 +200,7 @@ def _joined(numbered: dict[int, tuple[bool, str]]) -> str:
     for n, (extended, text) in enumerate(numbered[at] for at in sorted(numbered)):
         if extended and n == 0 and text.count("'") >= 2:
             charset, _, text = text.split("'", 2)
-        raw = text.encode("utf-8", "surrogateescape")
+        raw = _octets(text)
         octets += unquote_to_bytes(raw) if extended else raw
     return decode_charset(octets, charset)
 
@@ -213,6 +213,14 @@ def content_type(value: str) -> tuple[str, dict[str, str]]:
     """
     kind, parameters = _content_type(value[:STRUCTURED_LIMIT])
     return kind, dict(parameters)
+
+
+def _octets(text: str) -> bytes:
+    """The octets that `split` read; "?" for lone surrogates that stand for none."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
 
 
 def _readable(text: str) -> str:
@@ -249,7 +257,7 @@ def decode_words(value: str) -> str:
                 done.append(between)
             octets = []
         charset = word[1].lower()
-        raw = word[3].encode("utf-8", "surrogateescape")
+        raw = _octets(word[3])
         octets.append(base64_decode(raw) if word[2] in "bB" else a2b_qp(raw, header=True))
         end = word.end()
     done += [decode_charset(b"".join(octets), charset), value[end:]]
