@@ -18,7 +18,7 @@ from html import escape, unescape
 
 from repondeur.mail import words
 from repondeur.mail.dates import FALLBACK, known_zone, right_to_left, worded
-from repondeur.rules.address import correspondent, mailboxes
+from repondeur.rules.address import correspondent, mailboxes, parse
 from repondeur.rules.headers import decode_words, message_ids
 from repondeur.rules.model import Envelope, Head, Responder
 
@@ -51,7 +51,8 @@ _TAG = re.compile(r"<[^>]*>")
 class Reply:
     """A reply ready to be sent.
 
-    sender: MAIL FROM, "" is the null sender. recipient: RCPT TO, the envelope sender as it came.
+    sender: MAIL FROM, "" is the null sender. recipient: RCPT TO, the envelope sender as it came,
+        its domain in A-labels where that spares SMTPUTF8.
     data: the message with CRLF line ends, not dot-stuffed; the header is ASCII unless `smtputf8`,
         the body always.
     smtputf8: the envelope or the header has an address that is not ASCII (RFC 6531 §3.4).
@@ -113,12 +114,17 @@ def compose(
         *_thread(head),
         fixed.marks,
     ]
-    smtputf8 = not (
-        envelope.sender.isascii() and address.isascii() and responder.reply_sender.isascii()
-    )
+    recipient = _recipient(envelope.sender)
+    smtputf8 = not (recipient + address + responder.reply_sender).isascii()
     header = "\r\n".join(lines).encode("utf-8" if smtputf8 else "ascii")
     data = header + b"\r\n" + _body(fixed, values, digest)
-    return Reply(responder.reply_sender, envelope.sender, message_id, data, smtputf8)
+    return Reply(responder.reply_sender, recipient, message_id, data, smtputf8)
+
+
+def _recipient(sender: str) -> str:
+    """The envelope sender; a domain in A-labels is taken by every relay."""
+    address = None if sender.isascii() else parse(sender)
+    return str(address) if address else sender
 
 
 @lru_cache(maxsize=FIXED_KEPT)
