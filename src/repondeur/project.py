@@ -5,10 +5,38 @@ Imports no models: Django must be configured before they can be imported.
 
 from __future__ import annotations
 
+from typing import Any
+
 from repondeur.config import Config
+from repondeur.panel import settings as panel
 from repondeur.store.setup import base, setup
 
 
 def configure(config: Config) -> None:
     """Set Django up for this process; a second call keeps the first."""
-    setup(base(config.database, config.secret_key))
+    setup(values(config))
+
+
+def values(config: Config) -> dict[str, Any]:
+    """All settings. Earlier INSTALLED_APPS win where two have a template of one name."""
+    relay, listen = config.relay, config.http_listen
+    found = base(config.database, config.secret_key)
+    people = panel.values(
+        public_url=config.public_url,
+        # Without a public URL only this machine's own names are believed (see there).
+        local_hosts=("localhost", "127.0.0.1", "[::1]", config.hostname)
+        + ((listen.host,) if listen else ()),
+        mail=panel.MailOut(
+            scheme="maildir" if relay.scheme == "maildir" else "smtp",
+            path=relay.path,
+            host=relay.host,
+            port=relay.port,
+            user=relay.user,
+            password=relay.password,
+            starttls=relay.starttls,
+            sender=f"Repondeur <no-reply@{config.hostname}>",
+        ),
+        mx_hosts=config.mx_hosts,
+    )
+    apps = [*people.pop("INSTALLED_APPS"), *found.pop("INSTALLED_APPS")]
+    return {**found, **people, "INSTALLED_APPS": apps}

@@ -1,0 +1,1 @@
+"""The web panel: views, forms, templates, static files, translations."""

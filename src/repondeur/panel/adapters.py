@@ -1,0 +1,77 @@
+"""Where allauth asks this project: accounts, mail links, secrets of the second factor."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from repondeur.store.models import Customer
+
+SIGN_IN_REFUSED = _("This identifier and this password do not go together. Check both, then retry.")
+WRONG_CODE = _("This code is not right. Wait for the next one, then retry.")
+
+
+def shown(customer: Customer) -> str:
+    """What a customer is called on a page."""
+    return customer.name or customer.nic
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Sign-in by customer id or e-mail; the hoster makes the accounts."""
+
+    error_messages = {  # noqa: RUF012 (allauth's own form)
+        **DefaultAccountAdapter.error_messages,
+        "username_password_mismatch": SIGN_IN_REFUSED,
+        "email_password_mismatch": SIGN_IN_REFUSED,
+        "too_many_login_attempts": _("Too many attempts. Wait five minutes, then retry."),
+        "incorrect_password": _("This is not your password."),
+        "enter_current_password": _("This is not your current password."),
+        "incorrect_code": WRONG_CODE,
+        "rate_limited": _("Too many attempts. Wait a few minutes, then retry."),
+    }
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})
+        uid, _, rest = key.partition("-")
+        path = path.replace("UID-KEY", f"{uid}-{rest}")
+        public = settings.PANEL_PUBLIC_URL
+        if not public:
+            return str(self.request.build_absolute_uri(path))
+        return public.rstrip("/") + path.removeprefix(settings.FORCE_SCRIPT_NAME or "")
+
+    def add_message(self, *args: Any, **kwargs: Any) -> None:
+        """allauth's own messages are not shown: our pages say what was done."""
+
+
+class MFAAdapter(DefaultMFAAdapter):
+    """Secrets of authenticator apps rest encrypted with a key made from the service's own."""
+
+    error_messages = {**DefaultMFAAdapter.error_messages, "incorrect_code": WRONG_CODE}  # noqa: RUF012 (allauth's own form)
+
+    def encrypt(self, text: str) -> str:
+        return _fernet().encrypt(text.encode()).decode()
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return _fernet().decrypt(encrypted_text.encode()).decode()
+
+    def get_totp_label(self, user: Any) -> str:
+        return str(user.nic)
+
+
+def _fernet() -> Fernet:
+    digest = hashlib.blake2b(
+        settings.SECRET_KEY.encode(), digest_size=32, person=b"second factor"
+    ).digest()
+    return Fernet(base64.urlsafe_b64encode(digest))

@@ -1,0 +1,28 @@
+"""Small work that a page starts and does not wait for. It is lost if the process dies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+from django.db import connection
+
+log = structlog.get_logger(__name__)
+
+_pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="panel")
+
+
+def run(name: str, function: Callable[..., object], *arguments: Any) -> None:
+    """Call `function` soon, on a thread of its own; what goes wrong is logged under `name`."""
+    _pool.submit(_guarded, name, function, *arguments)
+
+
+def _guarded(name: str, function: Callable[..., object], *arguments: Any) -> None:
+    try:
+        function(*arguments)
+    except Exception:
+        log.exception("panel: background work failed", work=name)
+    finally:
+        connection.close()

@@ -1,0 +1,415 @@
+"""Ajouter and Modifier: the choices of a responder, as people make them (design §9.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from django import forms
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from repondeur.hosting import addresses, mailboxes, responders
+from repondeur.hosting.errors import HostingError, Invalid
+from repondeur.hosting.wanted import Wanted, from_responder, when
+from repondeur.panel.sentences import sentence
+from repondeur.rules.model import Audience, Authentication
+from repondeur.store.ids import first_id, new_id
+from repondeur.store.models import Domain, Responder
+
+ATTACHED, FREE = Responder.Kind.ATTACHED.value, Responder.Kind.FREE.value
+TEMPORARY, PERMANENT = "temporary", "permanent"
+CHOICES_MAX = 100  # mailboxes in one list: more are found sooner by typing
+TERM = timedelta(days=7)  # a usual holiday
+TOKEN_AGE = timedelta(days=2)  # a form left open over night is still good
+CLOCKS_APART = timedelta(seconds=5)  # of two nodes: one made the form, the other takes it
+# Those that the reply has words of its own for (mail/reply.py).
+LANGUAGES = ("fr", "en", "de", "es", "it", "nl", "pt", "pl")
+DAY = 86400  # seconds
+INTERVALS = (
+    (0, _("To each message")),
+    (DAY, _("Once a day")),
+    (7 * DAY, _("Once a week")),
+    (30 * DAY, _("Once a month")),
+)
+# What the service layer calls a field, and where it stands on the page.
+_FIELDS = {"start": "start_date", "end": "end_date", "domain": None, "zone": None, "enabled": None}
+
+
+class DateInput(forms.DateInput):
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
+
+
+class TimeInput(forms.TimeInput):
+    input_type = "time"
+
+    def __init__(self) -> None:
+        super().__init__(format="%H:%M")
+
+
+def _date(label: Any) -> forms.DateField:
+    formats = ["%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y"]
+    wrong = {"invalid": _("This date does not exist.")}
+    return forms.DateField(
+        label=label, required=False, widget=DateInput, input_formats=formats, error_messages=wrong
+    )
+
+
+def _time(label: Any, help_text: Any = "") -> forms.TimeField:
+    wrong = {"invalid": _("This time does not exist. Write it as 18:30.")}
+    return forms.TimeField(
+        label=label,
+        required=False,
+        widget=TimeInput,
+        input_formats=["%H:%M", "%H:%M:%S", "%Hh%M", "%Hh"],
+        error_messages=wrong,
+        help_text=help_text,
+    )
+
+
+class ResponderForm(forms.Form):
+    """responder: the one to change, None to add one. t: now."""
+
+    operation = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    kind = forms.ChoiceField(
+        label=_("This responder is"),
+        widget=forms.RadioSelect,
+        choices=(
+            (ATTACHED, _("for a mailbox")),
+            (FREE, _("free: for an address without a mailbox")),
+        ),
+    )
+    mailbox = forms.CharField(label=_("Mailbox"), required=False)
+    name = forms.CharField(
+        label=_("Address"),
+        required=False,
+        widget=forms.TextInput(
+            attrs={"autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}
+        ),
+    )
+    duration = forms.ChoiceField(
+        label=_("Duration"),
+        widget=forms.RadioSelect,
+        choices=(
+            (TEMPORARY, _("temporary: from one day to another")),
+            (PERMANENT, _("permanent: until you switch it off")),
+        ),
+    )
+    start_date = _date(_("First day"))
+    start_time = _time(_("from"))
+    end_date = _date(_("Last day"))
+    end_time = _time(_("until"), _("Without a time, it answers to the end of that day."))
+    copy = forms.BooleanField(label=_("Keep a copy of the messages received"), required=False)
+    copy_to = forms.CharField(
+        label=_("Address that gets the copies"),
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "email", "autocapitalize": "none"}),
+    )
+    text = forms.CharField(
+        label=_("Message"), required=False, strip=False, widget=forms.Textarea(attrs={"rows": 9})
+    )
+    subject = forms.CharField(
+        label=_("Subject"),
+        required=False,
+        help_text=_("Empty: “Auto:” and the subject of the message that is answered."),
+    )
+    html = forms.CharField(
+        label=_("The same message with formatting (HTML)"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false"}),
+        help_text=_(
+            "For programs that show it: paragraphs, bold, italics, lists and links. Others show "
+            "the message above."
+        ),
+    )
+    interval = forms.TypedChoiceField(
+        label=_("The same person is answered"), coerce=int, choices=INTERVALS
+    )
+    language = forms.ChoiceField(label=_("Language of the dates and of “Auto:”"))
+    audience = forms.ChoiceField(
+        label=_("Who is answered"),
+        choices=(
+            (Audience.EVERYONE.value, _("everybody")),
+            (Audience.DOMAIN.value, _("only people of my domain")),
+            (Audience.CONTACTS.value, _("only the contacts of a list")),
+        ),
+    )
+    contacts = forms.CharField(
+        label=_("Contacts"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        help_text=_("One to a line: name@example.org, or @example.org for everybody there."),
+    )
+    also = forms.CharField(
+        label=_("My other addresses"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+        help_text=_(
+            "One to a line: addresses elsewhere that are forwarded here. Messages sent to them "
+            "are answered too."
+        ),
+    )
+    authenticated = forms.BooleanField(
+        label=_("Answer only senders whose identity is proven"),
+        required=False,
+        help_text=_("Safer against forged senders; some honest people are then not answered."),
+    )
+
+    def __init__(
+        self, domain: Domain, t: datetime, *args: Any, responder: Responder | None = None,
+        **kwargs: Any,
+    ) -> None:  # fmt: skip
+        self.domain, self.t, self.responder = domain, t, responder
+        self.zone = ZoneInfo(domain.customer.zone)
+        self.local = responder.local if responder else ""
+        kwargs["initial"] = {**self._first_values(), **(kwargs.get("initial") or {})}
+        super().__init__(*args, **kwargs)
+        self._offer_languages()
+        self._offer_interval()
+        if responder is None:
+            self._offer_mailboxes()
+        else:
+            for name in ("kind", "mailbox", "name"):
+                del self.fields[name]
+
+    # -- What the page offers
+
+    def _first_values(self) -> dict[str, Any]:
+        operation = new_id(self.t)
+        if self.responder is not None:
+            return {**_values(self.responder, self.zone), "operation": operation}
+        now = self.t.astimezone(self.zone).replace(second=0, microsecond=0)
+        return {
+            "operation": operation,
+            "kind": ATTACHED,
+            "duration": TEMPORARY,
+            "start_date": now.date(),
+            "start_time": now.time(),
+            "end_date": now.date() + TERM,
+            "copy": True,
+            "interval": 7 * DAY,
+            "language": self.domain.customer.language,
+            "audience": Audience.EVERYONE.value,
+        }
+
+    def _offer_languages(self) -> None:
+        here = Locale.parse((get_language() or "en").replace("-", "_"))
+        tags = list(LANGUAGES)
+        for tag in (self.initial.get("language"), self.data.get("language")):
+            if tag and tag not in tags and _known(tag):
+                tags.append(tag)
+        field = self.fields["language"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [
+            (tag, Locale.parse(tag.replace("-", "_")).get_display_name(here) or tag) for tag in tags
+        ]
+
+    def _offer_interval(self) -> None:
+        """Another interval than the usual ones, where the responder has one (from the API)."""
+        found = self.initial["interval"]
+        if all(found != seconds for seconds, _label in INTERVALS):
+            hours = max(1, round(found / 3600))
+            label = ngettext("Every %(n)s hour", "Every %(n)s hours", hours) % {"n": hours}
+            field = self.fields["interval"]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = [*INTERVALS, (found, label)]
+
+    def _offer_mailboxes(self) -> None:
+        """A list to choose from, or, where it would be too long, a field to type in."""
+        free = mailboxes.without_responder(self.domain).order_by("local")
+        found = list(free.values_list("local", "name")[: CHOICES_MAX + 1])
+        self.many_mailboxes = len(found) > CHOICES_MAX
+        self.no_mailboxes = not found
+        widget: forms.Widget
+        if self.many_mailboxes:
+            attrs = {"list": "mailboxes", "autocomplete": "off", "autocapitalize": "none"}
+            widget = forms.TextInput(attrs=attrs)
+        else:
+            shown = [(local, _label(local, self.domain.name, name)) for local, name in found]
+            typed = self.data.get("mailbox") or self.initial.get("mailbox") or ""
+            if typed and all(typed != local for local, _name in shown):
+                shown.append((typed, typed))
+            widget = forms.Select(choices=[("", _("Choose a mailbox")), *shown])
+        self.fields["mailbox"].widget = widget
+        if self.no_mailboxes and not self.is_bound:
+            self.initial["kind"] = FREE
+
+    @property
+    def keeps_no_copy(self) -> bool:
+        """Whether the warning is to be shown without CSS that reads the box."""
+        return not self["copy"].value()
+
+    # -- What people chose
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if self.responder is None:
+            self.local = self._chosen_local(values)
+        wanted = self.wanted()
+        if self._free and values.get("copy") and not values.get("copy_to"):
+            self.add_error("copy_to", str(_("Write where the copies go, or keep no copy.")))
+        if self.local or self.responder is not None:
+            action: responders.Action = "add" if self.responder is None else "change"
+            problems = responders.check(self.domain, self.local, wanted, self.t, action)[1]
+            for problem in problems:
+                self.refuse(problem)
+        return values
+
+    @property
+    def _free(self) -> bool:
+        if self.responder is not None:
+            return self.responder.kind == FREE
+        return bool(self.cleaned_data.get("kind") == FREE)
+
+    def _chosen_local(self, values: dict[str, Any]) -> str:
+        field = "name" if self._free else "mailbox"
+        text = values.get(field, "")
+        if not text:
+            empty = _("Write the name of the address.") if self._free else _("Choose a mailbox.")
+            self.add_error(field, str(empty))
+            return ""
+        # People also type or paste the whole address.
+        text = text.strip().removesuffix("@" + self.domain.name)
+        try:
+            return addresses.local_part(text, field)
+        except Invalid as error:
+            self.add_error(field, sentence(error))
+            return ""
+
+    def wanted(self) -> Wanted:
+        """What was chosen, as far as it can be read; errors stand beside their fields."""
+        values = self.cleaned_data
+        temporary = values.get("duration") != PERMANENT
+        free = self._free
+        keeps = bool(values.get("copy"))
+        base = from_responder(self.responder) if self.responder is not None else Wanted(text="")
+        return replace(
+            base,
+            kind=FREE if free else ATTACHED,
+            text=values.get("text", ""),
+            subject=values.get("subject", ""),
+            html=values.get("html", ""),
+            start=self._instant("start") if temporary else None,
+            end=self._instant("end", end=True) if temporary else None,
+            copy=keeps,
+            copy_to=self._copy_to(keeps),
+            interval=timedelta(seconds=values.get("interval") or 0),
+            language=values.get("language", ""),
+            audience=values.get("audience", Audience.EVERYONE.value),
+            contacts=_lines(values.get("contacts", "")),
+            also=_lines(values.get("also", "")),
+            authentication=(
+                Authentication.PASSED if values.get("authenticated") else Authentication.NOT_FAILED
+            ).value,
+        )
+
+    def _copy_to(self, keeps: bool) -> str:
+        """Where the copies go: asked of a free responder; another's is left as it was."""
+        if not keeps:
+            return ""
+        if self._free or self.asks_copy_to:
+            return str(self.cleaned_data.get("copy_to", "")).strip()
+        return ""
+
+    @property
+    def asks_copy_to(self) -> bool:
+        """Whether a responder of a mailbox sends its copies elsewhere (set through the API)."""
+        return self.responder is not None and bool(self.responder.copy_to)
+
+    def _instant(self, which: str, *, end: bool = False) -> datetime | None:
+        names = [f"{which}_date", f"{which}_time"]
+        if self.responder is not None and not set(names) & set(self.changed_data):
+            return self.responder.end if end else self.responder.start
+        day: date | None = self.cleaned_data.get(names[0])
+        hour: time | None = self.cleaned_data.get(names[1])
+        if set(names) & set(self.errors):
+            return None
+        if day is None:
+            wanted = _("Choose the last day.") if end else _("Choose the first day.")
+            self.add_error(names[0], str(wanted))
+            return None
+        text = day.isoformat() if hour is None else f"{day}T{hour:%H:%M}"
+        try:
+            return when(text, self.zone.key, which, end=end)
+        except Invalid as error:
+            self.add_error(names[0], sentence(error))
+            return None
+
+    def refuse(self, error: HostingError) -> None:
+        """Put an error of the service layer beside its field."""
+        field: str | None = _FIELDS.get(error.field, error.field)
+        if error.field == "address":
+            field = "name" if self._free else "mailbox"
+        if field is not None and field not in self.fields:
+            field = None
+        if field is not None and field in self.errors:
+            return  # the form has found it already
+        self.add_error(field, sentence(error))
+
+    @property
+    def token(self) -> int | None:
+        """The operation's id that the page was given, when it may still be used."""
+        text = str(self.data.get("operation", ""))
+        if not (text.isascii() and text.isdigit() and len(text) < 20):
+            return None
+        found = int(text)
+        fresh = first_id(self.t - TOKEN_AGE) <= found < first_id(self.t + CLOCKS_APART)
+        return found if fresh else None
+
+
+def _values(responder: Responder, zone: ZoneInfo) -> dict[str, Any]:
+    """The form's values of a responder as it stands."""
+    temporary = responder.start is not None or responder.end is not None
+    start = responder.start.astimezone(zone) if responder.start else None
+    end = responder.end.astimezone(zone) if responder.end else None
+    # An end at midnight is the end of the day before.
+    whole = end is not None and end.time() == time()
+    last = end - timedelta(days=1) if end is not None and whole else end
+    return {
+        "version": responder.version,
+        "duration": TEMPORARY if temporary else PERMANENT,
+        "start_date": start.date() if start else None,
+        "start_time": start.time().replace(second=0, microsecond=0) if start else None,
+        "end_date": last.date() if last else None,
+        "end_time": None if end is None or whole else end.time().replace(second=0, microsecond=0),
+        "copy": responder.copy,
+        "copy_to": responder.copy_to,
+        "text": responder.text,
+        "subject": responder.subject,
+        "html": responder.html,
+        "interval": responder.interval,
+        "language": responder.language,
+        "audience": responder.audience,
+        "contacts": "\n".join(responder.contacts),
+        "also": "\n".join(responder.also),
+        "authenticated": responder.authentication == Authentication.PASSED,
+    }
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    parts: Iterable[str] = text.replace(",", "\n").replace(";", "\n").splitlines()
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _label(local: str, domain: str, name: str) -> str:
+    return f"{local}@{domain} ({name})" if name else f"{local}@{domain}"
+
+
+def _known(tag: str) -> bool:
+    try:
+        addresses.language(tag)
+    except Invalid:
+        return False
+    return True
+
+
+SECTIONS: Sequence[str] = ("subject", "html", "interval", "language", "audience", "contacts",
+                           "also", "authenticated")  # fmt: skip

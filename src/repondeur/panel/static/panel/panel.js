@@ -1,0 +1,65 @@
+// What a page can do better with JavaScript. Each page works without it.
+(function () {
+  'use strict'
+
+  document.documentElement.classList.add('js')
+
+  // An open menu closes on a click elsewhere and on Escape.
+  const menus = () => document.querySelectorAll('details.menu[open]')
+  document.addEventListener('click', (event) => {
+    for (const menu of menus()) {
+      if (!menu.contains(event.target)) menu.open = false
+    }
+  })
+  document.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return
+    for (const menu of menus()) {
+      menu.open = false
+      menu.querySelector('summary').focus()
+    }
+  })
+
+  // A placeholder becomes a button that writes it where the cursor is.
+  function insert (field, words) {
+    field.setRangeText(words, field.selectionStart, field.selectionEnd, 'end')
+    field.focus()
+    field.dispatchEvent(new Event('input', { bubbles: true }))
+  }
+  function offerPlaceholders () {
+    const field = document.getElementById('id_text')
+    for (const code of document.querySelectorAll('code[data-insert]')) {
+      const button = document.createElement('button')
+      button.type = 'button'
+      button.className = 'insert'
+      button.textContent = code.dataset.insert
+      button.addEventListener('click', () => insert(field, code.dataset.insert))
+      code.replaceWith(button)
+    }
+  }
+
+  // The first mistake is where the cursor goes.
+  function focusMistake () {
+    const wrong = document.querySelector('[aria-invalid="true"]')
+    if (wrong) wrong.focus()
+  }
+
+  // A form is sent once, however often its button is pressed.
+  document.addEventListener('submit', (event) => {
+    const form = event.target
+    if (form.method !== 'post') return
+    if (form.dataset.sent) {
+      event.preventDefault()
+      return
+    }
+    form.dataset.sent = 'yes'
+  })
+  // Back from the next page: the form may be sent again.
+  window.addEventListener('pageshow', () => {
+    for (const form of document.querySelectorAll('form[data-sent]')) delete form.dataset.sent
+  })
+
+  document.addEventListener('DOMContentLoaded', () => {
+    if (document.getElementById('placeholders')) offerPlaceholders()
+    focusMistake()
+  })
+})()

@@ -1,0 +1,178 @@
+"""Ajouter un répondeur and Modifier, with the preview of the reply."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from repondeur.hosting import addresses, mailboxes, operations, responders
+from repondeur.hosting.errors import HostingError, Invalid
+from repondeur.hosting.preview import Preview, preview
+from repondeur.panel import kept
+from repondeur.panel.forms.responder import SECTIONS, ResponderForm
+from repondeur.panel.sentences import sentence
+from repondeur.panel.views.common import clock, customer, domain_of
+from repondeur.panel.views.responders import back, note, responder_of
+from repondeur.store.models import Domain, Mailbox, Responder
+
+SUGGESTIONS = 20  # mailboxes offered while one types
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def add(request: HttpRequest, name: str) -> HttpResponse:
+    domain = domain_of(request, name)
+    if domain.frozen or domain.customer.frozen or _full(domain):
+        return _closed(request, domain)
+    chosen = {
+        "mailbox": request.GET.get("mailbox", ""),
+        "name": request.GET.get("name", ""),
+    }
+    initial: dict[str, Any] = {key: value for key, value in chosen.items() if value}
+    if chosen["name"]:
+        initial["kind"] = Responder.Kind.FREE.value
+    return _edit(request, domain, None, initial)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def edit(request: HttpRequest, name: str, responder_id: int) -> HttpResponse:
+    domain = domain_of(request, name)
+    return _edit(request, domain, responder_of(domain, responder_id), {})
+
+
+def _full(domain: Domain) -> bool:
+    count = responders.find(domain).count()
+    return responders.room(domain.offer, count, domain.name) is not None
+
+
+def _closed(request: HttpRequest, domain: Domain) -> HttpResponse:
+    """Why no responder can be added here. A form sent twice still gets its answer."""
+    if request.method == "POST":
+        form = ResponderForm(domain, clock(), request.POST)
+        done = _done(domain, form)
+        if done is not None:
+            return done
+    context = {"domain": domain, "tab": "mailboxes"}
+    return render(request, "panel/responders/closed.html", context)
+
+
+def _done(domain: Domain, form: ResponderForm) -> HttpResponse | None:
+    """Where the first of two clicks led, when this is the second."""
+    if form.token is None:
+        return None
+    operation = operations.find(domain).filter(id=form.token).first()
+    return back(operation) if operation is not None else None
+
+
+def _edit(
+    request: HttpRequest, domain: Domain, responder: Responder | None, initial: dict[str, Any]
+) -> HttpResponse:
+    t = clock()
+    restored = kept.take(request) if request.method != "POST" else None
+    data = request.POST if request.method == "POST" else restored
+    form = ResponderForm(domain, t, data, responder=responder, initial=initial)
+    shown: Preview | None = None
+    overtaken = False
+    if request.method == "POST" and "preview" in request.POST:
+        form.is_valid()
+        shown = _preview(domain, form)
+    elif request.method == "POST":
+        done = _done(domain, form)
+        if done is not None:
+            return done
+        if form.is_valid():
+            try:
+                return _save(request, domain, form)
+            except HostingError as error:
+                for one in error.errors:
+                    form.refuse(one)
+                overtaken = error.key == "changed-meanwhile"
+        done = _done(domain, form)
+        if done is not None:
+            return done
+    if overtaken and responder is not None:
+        form.data = form.data.copy()
+        form.data["version"] = str(responder.version)
+    context = {
+        "domain": domain,
+        "tab": "mailboxes",
+        "form": form,
+        "responder": responder,
+        "restored": restored is not None,
+        "overtaken": overtaken,
+        "preview": shown,
+        "more_open": any(name in form.errors for name in SECTIONS) if form.is_bound else False,
+    }
+    return render(request, "panel/responders/form.html", context)
+
+
+def _save(request: HttpRequest, domain: Domain, form: ResponderForm) -> HttpResponse:
+    operation = operations.request(
+        "add" if form.responder is None else "change",
+        domain,
+        form.local,
+        form.wanted(),
+        customer(request),
+        "panel",
+        clock(),
+        version=form.cleaned_data.get("version") if form.responder is not None else None,
+        id_=form.token,
+    )
+    note(request, operation)
+    return back(operation)
+
+
+def _preview(domain: Domain, form: ResponderForm) -> Preview:
+    """The reply to a made-up correspondent."""
+    person = gettext("Marie Martin") + " <marie.martin@example.com>"
+    subject = gettext("Our meeting on Tuesday")
+    local = form.local or "adresse"
+    return preview(domain, local, form.wanted(), clock(), person, subject)
+
+
+@require_POST
+def preview_part(request: HttpRequest, name: str) -> HttpResponse:
+    """The preview alone, for htmx while somebody types."""
+    domain = domain_of(request, name)
+    text = request.POST.get("responder", "")
+    responder = responder_of(domain, int(text)) if text.isascii() and text.isdigit() else None
+    form = ResponderForm(domain, clock(), request.POST, responder=responder)
+    form.is_valid()
+    context = {"preview": _preview(domain, form)}
+    return render(request, "panel/responders/preview.html", context)
+
+
+@require_safe
+def name_part(request: HttpRequest, name: str) -> HttpResponse:
+    """What is to be said of a free responder's name while it is typed; mailboxes to choose."""
+    domain = domain_of(request, name)
+    if "mailbox" in request.GET:
+        typed = request.GET["mailbox"].partition("@")[0][:64].replace("\0", "")
+        found = mailboxes.without_responder(domain, typed).order_by("local")[:SUGGESTIONS]
+        context: dict[str, Any] = {"domain": domain, "mailboxes": found}
+        return render(request, "panel/responders/mailbox_options.html", context)
+    text = request.GET.get("name", "").strip().removesuffix("@" + domain.name)
+    context = {"domain": domain, "problem": "", "address": ""}
+    if text:
+        try:
+            local = addresses.local_part(text, "name")
+        except Invalid as error:
+            context["problem"] = sentence(error)
+        else:
+            context["address"] = f"{local}@{domain.name}"
+            context["problem"] = _name_problem(domain, local)
+    return render(request, "panel/responders/name.html", context)
+
+
+def _name_problem(domain: Domain, local: str) -> str:
+    address = f"{local}@{domain.name}"
+    mailbox = Mailbox.objects.filter(domain=domain, local=local).exists()
+    problem = responders.place(Responder.Kind.FREE.value, address, mailbox)
+    if problem is not None:
+        return sentence(problem)
+    if responders.find(domain).filter(local=local).exists():
+        return gettext("%(found)s has a responder already.") % {"found": address}
+    return ""
