@@ -22,7 +22,7 @@ from repondeur.store.ids import new_id
 from repondeur.store.lookup import resolve
 from repondeur.store.memory import reserve
 from repondeur.store.outbox import Finished, finish
-from repondeur.store.sql import Cursor, cursor, flat, values
+from repondeur.store.sql import Cursor, cursor, flat, turn, values
 
 SUBJECT_KEPT = 200  # characters of a subject in the journal: enough to know the message by
 
@@ -50,7 +50,7 @@ def answer(
         decision = decide(item.envelope, item.head, place.responder, policy, t)
         entries.append(Entry(item, place, decision))
     now = to_ms(t)
-    with transaction.atomic(), cursor() as db:
+    with turn(), transaction.atomic(), cursor() as db:
         if finished:
             finish(db, finished, now)
         reserve(db, entries, policy, key, t)
