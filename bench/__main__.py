@@ -92,7 +92,7 @@ def _plan(
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=5, help="rounds; medians are of these")
-    parser.add_argument("--messages", type=int, default=3000, help=f"of one run; {FEW}")
+    parser.add_argument("--messages", type=int, default=2000, help=f"of one run; {FEW}")
     parser.add_argument("--users", type=int, default=2000, help="addresses with a responder")
     parser.add_argument("--sessions", type=int, default=10, help="LMTP sessions, kept open")
     parser.add_argument("--latency-runs", type=int, default=2)
@@ -105,7 +105,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, default=ROOT / "build", help="bench.json, bench.md")
     options = parser.parse_args()
     if options.quick:
-        options.runs, options.messages = 3, 1000
+        options.runs, options.messages = 3, 500
         options.latency_runs, options.latency_seconds = 1, 4.0
     return options
 
