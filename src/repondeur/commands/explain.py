@@ -11,7 +11,6 @@ import click
 
 from repondeur.commands.common import (
     Session,
-    iso,
     json_option,
     pass_session,
     print_json,
@@ -20,8 +19,6 @@ from repondeur.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from repondeur.config import Config
-    from repondeur.rules.model import Head
     from repondeur.store.lookup import Destination
 
 
@@ -44,15 +41,17 @@ def explain(
     data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     config = session.open()
     from repondeur.daemon import policy
+    from repondeur.hosting import explaining
     from repondeur.hosting.addresses import joined
-    from repondeur.mail.read import read
     from repondeur.store.lookup import resolve
+    from repondeur.store.memory import pepper
 
     recipient = joined(to, "to")
     rules_policy = policy(config)
     place = resolve([recipient], rules_policy)[recipient]
     t = _instant(at, place, session.t)
-    found = _explained(config, place, read(data), data, sender, recipient, t)
+    key = pepper(config.secret_key)
+    found = explaining.explain(data, recipient, place, rules_policy, key, t, sender).record()
     if as_json:
         print_json(found)
     else:
@@ -68,78 +67,6 @@ def _instant(at: str | None, place: Destination, now: datetime) -> datetime:
 
     domain = domains.find().filter(name=place.address.rpartition("@")[2]).first()
     return when(at, domain.customer.zone if domain else "UTC", "at")
-
-
-def _sender(head: Head) -> str:
-    """The envelope sender as far as the message tells: Return-Path, else the first From."""
-    from repondeur.rules.address import mailboxes
-
-    path = head.first("return-path")
-    if path is not None:  # RFC 5321 §4.4: the last server puts MAIL FROM there
-        found = mailboxes(path)
-        return found[0][1] if found else ""
-    authors = mailboxes(head.first("from") or "")
-    return authors[0][1] if authors else ""
-
-
-def _explained(
-    config: Config,
-    place: Destination,
-    head: Head,
-    data: bytes,
-    sender: str | None,
-    recipient: str,
-    t: datetime,
-) -> dict[str, Any]:
-    """The decision with its trace and reply, in JSON."""
-    from repondeur.daemon import policy
-    from repondeur.mail.identity import identity
-    from repondeur.mail.reply import compose
-    from repondeur.rules.decide import SOURCES, decide, recall, trace
-    from repondeur.rules.model import Envelope
-    from repondeur.store.memory import pepper, remembered
-
-    envelope = Envelope(_sender(head) if sender is None else sender.strip("<> "), recipient)
-    rules_policy, responder = policy(config), place.responder
-    decision = decide(envelope, head, responder, rules_policy, t)
-    reply = None
-    if responder is not None and decision.reply:
-        memory = remembered(responder, decision.correspondent, pepper(config.secret_key), t)
-        decision = recall(decision, responder, memory, rules_policy, t)
-    if responder is not None and decision.reply:
-        made = compose(envelope, head, responder, place.address, t, identity(head, data))
-        reply = made.data.decode("utf-8", "replace").replace("\r\n", "\n")
-    return {
-        "decision": "reply" if decision.reply else "silence",
-        "reason": decision.reason.value,
-        "source": SOURCES.get(decision.reason, ""),
-        "field": decision.field,
-        "found": _readable(decision.found),
-        "signals": [
-            {"name": one.name, "weight": one.weight, "found": _readable(one.found)}
-            for one in decision.signals
-        ],
-        "trace": [
-            {
-                "reason": step.reason.value,
-                "source": step.source,
-                "spoke": step.spoke,
-                "field": step.field,
-                "found": _readable(step.found),
-            }
-            for step in trace(decision)
-        ],
-        "reply": reply,
-        "responder": responder.address if responder else None,
-        "to": recipient,
-        "sender": _readable(envelope.sender),
-        "at": iso(t, responder.zone if responder else "UTC"),
-    }
-
-
-def _readable(text: str) -> str:
-    """Text that any terminal and JSON reader takes: octets that are no UTF-8 are replaced."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _print(found: dict[str, Any]) -> None:

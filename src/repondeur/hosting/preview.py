@@ -49,7 +49,12 @@ def preview(
     fields = {"from": (correspondent,), "subject": (subject,), "message-id": (_INCOMING,)}
     responder = _responder(domain, local, usable, mailbox.name if mailbox else "")
     reply = compose(envelope, model.Head(fields), responder, responder.address, t, _INCOMING)
-    message = message_from_bytes(reply.data, policy=policy.default)
+    return read_reply(reply.data)
+
+
+def read_reply(data: bytes) -> Preview:
+    """A reply of ours (mail/reply.py) as its reader sees it."""
+    message = message_from_bytes(data, policy=policy.default)
     return Preview(
         sender=str(message["From"]),
         recipient=str(message["To"]),
