@@ -1,5 +1,10 @@
 """Settings for mypy's Django plugin and for `make migrations`: no database is opened."""
 
-from repondeur.store.setup import base
+from repondeur.config import load
+from repondeur.project import values
 
-globals().update(base("sqlite:///unused.db", "not-a-secret"))
+globals().update(
+    values(
+        load({"REPONDEUR_DATABASE_URL": "sqlite:///unused.db", "REPONDEUR_SECRET_KEY": "-" * 32})
+    )
+)
