@@ -53,8 +53,8 @@ PURGE_EVERY_S = 300.0
 PURGE_TERM = timedelta(seconds=60)  # how long the purge stays with one process between chunks
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # set by the serve command, see there
 RESPAWN_PAUSE_S = 1.0
-# New objects before a look for cycles, in each generation. Each message makes some hundred, and
-# almost none in cycles; Python's 700 costs a tenth of the mail path.
+# New objects before a look for cycles, in each generation. A message makes many objects and
+# almost no cycles, so that Python's own thresholds look too often.
 GC_THRESHOLDS = (50_000, 20, 20)
 PURGE_PAUSE_S = 0.05  # between two chunks, for the mail path's transactions
 
