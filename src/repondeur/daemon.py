@@ -37,7 +37,7 @@ from repondeur.flow.nexthop import next_hop
 from repondeur.flow.relay import relay as relay_to
 from repondeur.flow.session import Accept, Limits, Verify
 from repondeur.hosting import operations
-from repondeur.rules.model import Policy
+from repondeur.project import policy
 from repondeur.store import duty, migrate, purge
 from repondeur.store.memory import pepper
 from repondeur.web import Check, application
@@ -62,17 +62,6 @@ PURGE_PAUSE_S = 0.05  # between two chunks, for the mail path's transactions
 def clock() -> datetime:
     """The current instant. The one place that reads it for the mail path."""
     return datetime.now(UTC)
-
-
-def policy(config: Config) -> Policy:
-    """The hoster's settings that rules read."""
-    return Policy(
-        delimiter=config.recipient_delimiter,
-        authserv_id=config.authserv_id,
-        trust_spam_marks=config.trust_spam_marks,
-        replies_per_day=config.replies_per_day,
-        replies_per_hour=config.replies_per_hour,
-    )
 
 
 def serve(config: Config, only: Only | None = None) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 from repondeur.config import Config
 from repondeur.panel import settings as panel
+from repondeur.rules.model import Policy
 from repondeur.store.setup import base, setup
 
 
@@ -39,4 +40,15 @@ def values(config: Config) -> dict[str, Any]:
         mx_hosts=config.mx_hosts,
     )
     apps = [*people.pop("INSTALLED_APPS"), *found.pop("INSTALLED_APPS")]
-    return {**found, **people, "INSTALLED_APPS": apps}
+    return {**found, **people, "INSTALLED_APPS": apps, "RULES_POLICY": policy(config)}
+
+
+def policy(config: Config) -> Policy:
+    """The hoster's settings that rules read."""
+    return Policy(
+        delimiter=config.recipient_delimiter,
+        authserv_id=config.authserv_id,
+        trust_spam_marks=config.trust_spam_marks,
+        replies_per_day=config.replies_per_day,
+        replies_per_hour=config.replies_per_hour,
+    )

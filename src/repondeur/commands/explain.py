@@ -40,9 +40,9 @@ def explain(
     """
     data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     config = session.open()
-    from repondeur.daemon import policy
     from repondeur.hosting import explaining
     from repondeur.hosting.addresses import joined
+    from repondeur.project import policy
     from repondeur.store.lookup import resolve
     from repondeur.store.memory import pepper
 

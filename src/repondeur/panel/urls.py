@@ -11,7 +11,16 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import path, re_path
 from django.views.i18n import set_language
 
-from repondeur.panel.views import account, domains, form, mailboxes, operations, responders
+from repondeur.panel.views import (
+    account,
+    domains,
+    form,
+    journal,
+    mailboxes,
+    operations,
+    responders,
+    tester,
+)
 
 DOMAIN = "emails/<str:name>/"
 RESPONDER = DOMAIN + "responders/<int:responder_id>/"
@@ -30,6 +39,9 @@ _emails = [
     path(RESPONDER + "edit/", form.edit, name="responder_edit"),
     path(RESPONDER + "switch/", responders.switch, name="responder_switch"),
     path(RESPONDER + "delete/", responders.delete, name="responder_delete"),
+    path(RESPONDER + "test/", tester.test, name="responder_test"),
+    path(RESPONDER + "journal/", journal.listing, name="responder_journal"),
+    path(RESPONDER + "journal/file/", journal.export, name="journal_export"),
 ]
 
 _sign_in = [
