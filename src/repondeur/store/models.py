@@ -13,26 +13,32 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 
+from repondeur.store.access import Application, Credential, SpentSignature, Token
 from repondeur.store.duty import Duty
 from repondeur.store.fields import InstantField
-from repondeur.store.people import CacheEntry, Event
+from repondeur.store.people import CacheEntry, Event, Notice
 from repondeur.store.traffic import Answered, Journal, Outbox, Throttle
 
 __all__ = [
     "Alias",
     "Answered",
+    "Application",
     "CacheEntry",
+    "Credential",
     "Customer",
     "Domain",
     "Duty",
     "Event",
     "Journal",
     "Mailbox",
+    "Notice",
     "Offer",
     "Operation",
     "Outbox",
     "Responder",
+    "SpentSignature",
     "Throttle",
+    "Token",
 ]
 
 LOCAL_LENGTH = 255  # 64 octets (RFC 5321 §4.5.3.1.1) can be more when quoted and in UTF-8
@@ -64,6 +70,7 @@ class Customer(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
     frozen = models.BooleanField(default=False)  # staff: no reply leaves for any of the domains
+    reminders = models.BooleanField(default=True)  # mail about forgotten and ended responders
     created = InstantField()
 
     objects: ClassVar[CustomerManager] = CustomerManager()

@@ -45,4 +45,25 @@ class CacheEntry(models.Model):
         return self.cache_key
 
 
-__all__ = ["CacheEntry", "Event"]
+class Notice(models.Model):
+    """A mail about a responder that its customer has had: each is sent once."""
+
+    class Kind(models.TextChoices):
+        PERMANENT = "permanent"  # on for a long time
+        ENDED = "ended"  # its period is over
+
+    pk = models.CompositePrimaryKey("domain_id", "responder_id", "kind", "about")
+    domain_id = models.BigIntegerField()
+    responder_id = models.BigIntegerField()
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    about = InstantField()  # since when it is on, or when it ended: a new period is a new matter
+    sent = InstantField()
+
+    class Meta:
+        db_table = "notice"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.responder_id}"
+
+
+__all__ = ["CacheEntry", "Event", "Notice"]
