@@ -183,6 +183,9 @@ TEMPLATES: dict[str, Template] = {
         "is given, yet no copy is to be kept", mend="keep a copy, or leave the copy address away"
     ),
     "contact": Template("is neither an address nor @domain", "name@example.org or @example.org"),
+    "access-rule": Template(
+        "is no access rule", "GET, POST, PUT or DELETE and a path, as GET /email/domain*"
+    ),
     "password": Template("cannot be used", "1 to {limit} characters"),
     "type": Template("is {what}", "{wanted}"),
     "double": Template("is in the file twice, first in row {first}", mend="remove one of them"),
@@ -194,6 +197,8 @@ TEMPLATES: dict[str, Template] = {
     "no-mailbox": Template("there is no such mailbox", mend="repondeur mailbox list"),
     "no-responder": Template("the address has no responder", mend="repondeur responder list"),
     "no-alias": Template("the mailbox has no such alias"),
+    "no-application": Template("there is no such application", mend="repondeur application list"),
+    "no-request": Template("there is no such request, or it has been answered or has expired"),
     "no-operation": Template("there is no such operation"),
     "attached-needs-mailbox": Template(
         "there is no such mailbox to attach the responder to",

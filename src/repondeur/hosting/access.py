@@ -1,0 +1,282 @@
+"""Applications, consumer keys, bearer tokens: made, given, checked and taken back.
+
+Keys are random; the tables keep SHA-256 hashes of those that are only compared, and an
+application's secret encrypted, since each signature is made from it.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from hashlib import blake2b, sha1, sha256
+from hmac import compare_digest
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from repondeur.hosting.errors import Invalid, NotFound
+from repondeur.store.access import Application, Credential, SpentSignature, Token
+from repondeur.store.models import Customer
+
+METHODS = ("GET", "POST", "PUT", "DELETE")
+CLOCK_TOLERANCE = timedelta(seconds=60)  # between a signature's timestamp and our clock
+REQUEST_TERM = timedelta(hours=1)  # how long a consumer key may wait for its validation
+TOKEN_TERM = timedelta(hours=1)  # of a token from client credentials (RFC 6749 §5.1)
+RULES_MAX = 100
+_KEY_BYTES = 16
+_RULE = re.compile(r"/[\x21-\x7e]*")
+
+Rule = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, and what they may."""
+
+    customer: Customer
+    rules: Sequence[Rule]
+    name: str  # of the application or token, for the log and the rate limit
+    credential: Credential | None = None
+
+
+class DeniedError(Exception):
+    """A call that is not let in; `code` is the API's errorCode."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def rule(text: str, field: str = "rule") -> dict[str, str]:
+    """A rule from "GET /email/domain*". Raises Invalid("access-rule")."""
+    method, _, path = text.strip().partition(" ")
+    return checked_rules([{"method": method.upper(), "path": path.strip()}], field)[0]
+
+
+def checked_rules(rules: Sequence[Rule], field: str = "accessRules") -> list[dict[str, str]]:
+    """Rules in canonical form. Raises Invalid."""
+    if not 1 <= len(rules) <= RULES_MAX:
+        raise Invalid("too-many", field, count=len(rules), limit=RULES_MAX)
+    found = []
+    for one in rules:
+        method, path = one.get("method", ""), one.get("path", "")
+        if method not in METHODS or not _RULE.fullmatch(path):
+            raise Invalid("access-rule", field, f"{method} {path}")
+        found.append({"method": method, "path": path})
+    return found
+
+
+def allows(rules: Sequence[Rule], method: str, path: str) -> bool:
+    """Whether a rule grants the call; "*" stands for anything, also slashes."""
+    asked = "GET" if method in ("HEAD", "OPTIONS") else method
+    return any(
+        one["method"] == asked and fnmatchcase(path, _literal(one["path"])) for one in rules
+    )
+
+
+def add_application(name: str, customer: Customer, t: datetime) -> tuple[Application, str]:
+    """A new application and its secret, which is shown this once."""
+    if not 1 <= len(name.strip()) <= 100:
+        raise Invalid("too-long", "name", name, length=len(name), limit=100)
+    secret = secrets.token_hex(_KEY_BYTES)
+    application = Application.objects.create(
+        key=secrets.token_hex(_KEY_BYTES // 2),
+        customer=customer,
+        name=name.strip(),
+        secret=_vault().encrypt(secret.encode()).decode(),
+        created=t,
+    )
+    return application, secret
+
+
+def application(key: str) -> Application:
+    """The application of this key. Raises NotFound."""
+    found = Application.objects.select_related("customer").filter(key=key).first()
+    if found is None:
+        raise NotFound("no-application", "application", key)
+    return found
+
+
+def add_credential(
+    owner: Application, customer: Customer, rules: Sequence[Rule], t: datetime
+) -> str:
+    """A consumer key that is valid at once, for machines without a browser."""
+    key = secrets.token_hex(_KEY_BYTES)
+    Credential.objects.create(
+        key_hash=_hash(key),
+        application=owner,
+        customer=customer,
+        rules=checked_rules(rules),
+        state=Credential.State.VALIDATED,
+        created=t,
+    )
+    return key
+
+
+def ask(
+    owner: Application, rules: Sequence[Rule], redirection: str, t: datetime
+) -> tuple[str, str]:
+    """(consumer key, request token): the key is of no use until a customer has accepted."""
+    key, token = secrets.token_hex(_KEY_BYTES), secrets.token_urlsafe(_KEY_BYTES)
+    Credential.objects.create(
+        key_hash=_hash(key),
+        application=owner,
+        rules=checked_rules(rules),
+        request_hash=_hash(token),
+        redirection=redirection,
+        created=t,
+        expires=t + REQUEST_TERM,
+    )
+    return key, token
+
+
+def pending(token: str, t: datetime) -> Credential:
+    """The request that waits for an answer. Raises NotFound."""
+    found = (
+        Credential.objects.select_related("application")
+        .filter(request_hash=_hash(token), state=Credential.State.PENDING, expires__gt=t)
+        .first()
+    )
+    if found is None:
+        raise NotFound("no-request", "credential", token)
+    return found
+
+
+def answer(
+    credential: Credential, customer: Customer, *, accepted: bool, until: datetime | None
+) -> None:
+    """The customer's answer to a request. until: when the key expires, None for never."""
+    state = Credential.State.VALIDATED if accepted else Credential.State.REFUSED
+    Credential.objects.filter(pk=credential.pk, state=Credential.State.PENDING).update(
+        customer=customer, state=state, expires=until, request_hash=""
+    )
+
+
+def by_signature(
+    application_key: str,
+    consumer_key: str,
+    timestamp: str,
+    signature: str,
+    *,
+    method: str,
+    urls: Sequence[str],
+    body: bytes,
+    t: datetime,
+) -> Caller:
+    """The caller behind a signed request. Raises DeniedError.
+
+    urls: the forms of the full URL that the client may have signed. A write is taken once.
+    """
+    owner = Application.objects.filter(key=application_key).first()
+    if owner is None:
+        raise DeniedError("INVALID_KEY", "This application key is invalid")
+    credential = (
+        Credential.objects.select_related("customer")
+        .filter(key_hash=_hash(consumer_key), application=owner)
+        .first()
+    )
+    if credential is None:
+        raise DeniedError("INVALID_CREDENTIAL", "This credential does not exist")
+    now = int(t.timestamp())
+    if not timestamp.isdecimal() or len(timestamp) > 12:
+        raise DeniedError("INVALID_CREDENTIAL", "X-Ovh-Timestamp is no Unix time")
+    if abs(now - int(timestamp)) > CLOCK_TOLERANCE.total_seconds():
+        raise DeniedError(
+            "INVALID_CREDENTIAL",
+            f"The timestamp {timestamp} is more than {CLOCK_TOLERANCE.seconds} s away from the"
+            f" server's time {now}; set your clock, or ask GET /auth/time",
+        )
+    secret = _vault().decrypt(owner.secret).decode()
+    text = body.decode("utf-8", "surrogateescape")
+    forms = ("+".join((secret, consumer_key, method, u, text, timestamp)) for u in urls)
+    if not any(compare_digest(_signed(form), signature) for form in forms):
+        raise DeniedError("INVALID_CREDENTIAL", "Invalid signature")
+    if credential.expires is not None and credential.expires <= t:
+        raise DeniedError("INVALID_CREDENTIAL", "This credential has expired")
+    if credential.state != Credential.State.VALIDATED or credential.customer is None:
+        raise DeniedError("INVALID_CREDENTIAL", "This credential is not valid")
+    if not credential.customer.is_active:
+        raise DeniedError("FORBIDDEN", "This account is closed")
+    if method not in ("GET", "HEAD", "OPTIONS"):
+        _spend(signature, t)
+    return Caller(credential.customer, credential.rules, owner.key, credential)
+
+
+def add_token(
+    customer: Customer, name: str, rules: Sequence[Rule], t: datetime, term: timedelta | None
+) -> str:
+    """A bearer token, which is shown this once."""
+    key = secrets.token_urlsafe(32)
+    Token.objects.create(
+        key_hash=_hash(key),
+        customer=customer,
+        name=name,
+        rules=checked_rules(rules, "scope"),
+        created=t,
+        expires=None if term is None else t + term,
+    )
+    return key
+
+
+def by_token(key: str, t: datetime) -> Caller:
+    """The caller behind a bearer token. Raises DeniedError."""
+    token = Token.objects.select_related("customer").filter(key_hash=_hash(key)).first()
+    if token is None or (token.expires is not None and token.expires <= t):
+        raise DeniedError("INVALID_CREDENTIAL", "This token is not valid or has expired")
+    if not token.customer.is_active:
+        raise DeniedError("FORBIDDEN", "This account is closed")
+    return Caller(token.customer, token.rules, f"token {token.pk}")
+
+
+def client_credentials(client_id: str, client_secret: str, t: datetime) -> str:
+    """A token for the application's own customer (RFC 6749 §4.4). Raises DeniedError."""
+    owner = Application.objects.select_related("customer").filter(key=client_id).first()
+    known = owner and _vault().decrypt(owner.secret).decode()
+    if owner is None or not compare_digest((known or "").encode(), client_secret.encode()):
+        raise DeniedError("invalid_client", "Unknown client, or wrong secret")
+    everything = [{"method": method, "path": "/*"} for method in METHODS]
+    return add_token(owner.customer, owner.name, everything, t, TOKEN_TERM)
+
+
+def forget(caller: Caller) -> None:
+    """End the credential that the call was made with."""
+    if caller.credential is not None:
+        caller.credential.delete()
+
+
+def _spend(signature: str, t: datetime) -> None:
+    SpentSignature.objects.filter(until__lte=t).delete()
+    try:
+        with transaction.atomic():
+            SpentSignature.objects.create(signature=signature, until=t + 2 * CLOCK_TOLERANCE)
+    except IntegrityError as error:
+        raise DeniedError(
+            "INVALID_CREDENTIAL", "This signed call was made already; sign it anew"
+        ) from error
+
+
+def _signed(text: str) -> str:
+    # SHA-1 is the scheme's, which existing clients speak.
+    digest = sha1(text.encode("utf-8", "surrogateescape")).hexdigest()  # noqa: S324 # fixed by the protocol
+    return "$1$" + digest
+
+
+def _hash(key: str) -> str:
+    return sha256(key.encode()).hexdigest()
+
+
+def _vault() -> Fernet:
+    secret = str(settings.SECRET_KEY).encode()
+    key = blake2b(secret, digest_size=32, person=b"api secrets").digest()
+    return Fernet(base64.urlsafe_b64encode(key))
+
+
+def _literal(path: str) -> str:
+    """`path` as a pattern in which only "*" is special."""
+    return path.replace("[", "[[]").replace("?", "[?]")
