@@ -16,7 +16,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
@@ -25,6 +25,7 @@ import structlog
 import uvicorn
 import uvloop
 from django.db import Error, connection
+from dns.exception import DNSException
 from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -36,7 +37,8 @@ from repondeur.flow.listener import Listener
 from repondeur.flow.nexthop import next_hop
 from repondeur.flow.relay import relay as relay_to
 from repondeur.flow.session import Accept, Limits, Verify
-from repondeur.hosting import operations
+from repondeur.hosting import mx, operations
+from repondeur.panel import reminders
 from repondeur.project import policy
 from repondeur.store import duty, migrate, purge
 from repondeur.store.memory import pepper
@@ -50,6 +52,9 @@ R = TypeVar("R")
 GRACE_S = 20.0  # for running transactions and deliveries at a stop; systemd waits 90 s
 OPERATIONS_EVERY_S = 0.5  # a change asked for in the panel is live within a second
 PURGE_EVERY_S = 300.0
+NOTICES_EVERY_S = 60.0
+MX_EVERY_S = 15.0  # a batch is 50 domains, so 5,000 take 25 minutes after an import
+IN_TURN_TERM = timedelta(minutes=5)  # above the longest run: a batch of domains without answer
 PURGE_TERM = timedelta(seconds=60)  # how long the purge stays with one process between chunks
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # set by the serve command, see there
 RESPAWN_PAUSE_S = 1.0
@@ -123,7 +128,7 @@ async def _work(config: Config, sockets: Sockets, *, metrics: bool) -> int:
                 config.metrics_listen.port, config.metrics_listen.host, registry=metrics_registry()
             )
             parts.callback(server.shutdown)
-        for job in (_run_operations(), _purge(config)):
+        for job in _jobs(config):
             task = loop.create_task(job)
             parts.push_async_callback(_end, task)
         gc.freeze()  # what is loaded now stays: not to be searched again
@@ -214,6 +219,33 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 # -- Jobs
+
+
+def _jobs(config: Config) -> Iterator[Coroutine[None, None, None]]:
+    yield _run_operations()
+    yield _purge(config)
+    yield _in_turn(config, "notices", NOTICES_EVERY_S, lambda: reminders.run(clock()))
+    if config.mx_hosts:
+
+        def look_up() -> int:
+            return mx.run(clock(), config.mx_hosts, mx.resolver())
+
+        yield _in_turn(config, "mx", MX_EVERY_S, look_up)
+
+
+async def _in_turn(config: Config, name: str, every_s: float, function: Callable[[], int]) -> None:
+    """Run `function` every so often, in one process of the fleet at a time."""
+    holder = f"{config.hostname}/{os.getpid()}"
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            mine = await asyncio.to_thread(
+                _with_connection, duty.take, name, holder, clock(), IN_TURN_TERM
+            )
+            if mine and (count := await asyncio.to_thread(_with_connection, function)):
+                log.info(name, count=count)
+        except (Error, OSError, DNSException) as error:  # OSError: also the relay's refusals
+            log.warning(f"{name}: failed, tried again", error=str(error))
 
 
 async def _run_operations() -> None:

@@ -87,6 +87,7 @@ def list_(session: Session, search: str, as_json: bool) -> None:
 @click.option("--name", help="The customer's name.")
 @click.option("--language", help="Language tag.")
 @click.option("--zone", help="Time zone.")
+@click.option("--staff/--no-staff", "staff", default=None, help="The hoster's staff, or not.")
 @click.option("--freeze/--unfreeze", "frozen", default=None, help="Stop or allow all replies.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @json_option
@@ -98,6 +99,7 @@ def set_(
     name: str | None,
     language: str | None,
     zone: str | None,
+    staff: bool | None,
     frozen: bool | None,
     password_stdin: bool,
     as_json: bool,
@@ -116,6 +118,7 @@ def set_(
         language=language,
         zone=zone,
         frozen=frozen,
+        staff=staff,
     )
     print_done(f"customer {customer}", changed, "changed", row(customer), as_json)
 

@@ -100,6 +100,8 @@ def change(
     zone: str | None = None,
     frozen: bool | None = None,
     active: bool | None = None,
+    reminders: bool | None = None,
+    staff: bool | None = None,
 ) -> bool:
     """Change what is not None; whether anything changed."""
     values: dict[str, object] = {
@@ -109,6 +111,8 @@ def change(
         "zone": None if zone is None else addresses.zone(zone),
         "frozen": frozen,
         "is_active": active,
+        "reminders": reminders,
+        "is_staff": staff,
     }
     fields = [
         key

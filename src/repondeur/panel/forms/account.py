@@ -31,8 +31,20 @@ class PreferencesForm(forms.Form):
         help_text=_("The dates and times of your responders are read in this zone."),
     )
 
+    reminders = forms.BooleanField(
+        label=_("Write to me about forgotten responders"),
+        required=False,
+        help_text=_(
+            "When a permanent one has been on for 30 days, and when a temporary one has ended."
+        ),
+    )
+
     def __init__(self, customer: Customer, *args: Any, **kwargs: Any) -> None:
-        initial = {"language": customer.language, "zone": customer.zone}
+        initial = {
+            "language": customer.language,
+            "zone": customer.zone,
+            "reminders": customer.reminders,
+        }
         super().__init__(*args, initial=initial, **kwargs)
         language, zone = self.fields["language"], self.fields["zone"]
         assert isinstance(language, forms.ChoiceField)

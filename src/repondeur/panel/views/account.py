@@ -49,7 +49,12 @@ def preferences(request: HttpRequest) -> HttpResponse:
     form = PreferencesForm(person, request.POST or None)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
-        if customers.change(person, language=values["language"], zone=values["zone"]):
+        if customers.change(
+            person,
+            language=values["language"],
+            zone=values["zone"],
+            reminders=values["reminders"],
+        ):
             signals.write(request, person, Action.ACCOUNT_CHANGED)
         with translation.override(translation.get_supported_language_variant(values["language"])):
             messages.success(request, gettext("Saved."))
