@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from repondeur.flow.spool import Spool
 from repondeur.mail.read import BODY_LIMIT, HEAD_LIMIT
 
 _KEEP = HEAD_LIMIT + BODY_LIMIT
-_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
-
-# A dot alone between line ends of any kind. Only CRLF . CRLF ends a message (RFC 5321 §4.1.1.4);
-# the others are read as its end by some servers and as content by others ("SMTP smuggling").
-_LONE_DOTS = (b"\n.\r", b"\n.\n", b"\r.\r", b"\r.\n")
 
 
 class DataReader:
@@ -47,15 +40,19 @@ class DataReader:
     def head(self) -> bytes:
         """Header of at most HEAD_LIMIT octets with the first BODY_LIMIT octets of the body; of a
         longer header its first HEAD_LIMIT octets alone."""
-        blank = _BLANK_LINE.search(self._head, 0, HEAD_LIMIT)
-        return bytes(self._head[: blank.end() + BODY_LIMIT if blank else HEAD_LIMIT])
+        end = HEAD_LIMIT
+        found = False
+        for blank in (b"\n\r\n", b"\n\n"):
+            at = self._head.find(blank, 0, end)
+            if at >= 0:
+                end, found = at + len(blank), True
+        return bytes(self._head[: end + BODY_LIMIT if found else HEAD_LIMIT])
 
     def feed(self, data: bytes) -> bytes | None:
         """None while the message goes on; at its end the octets that came after it."""
         buffer = self._buffer + data
-        dots = [at for at in map(buffer.find, _LONE_DOTS) if at >= 0]
-        if dots:
-            dot = min(dots)
+        dot = _lone_dot(buffer)
+        if dot >= 0:
             ending = buffer[max(dot - 1, 0) : dot + 4]
             if ending == b"\r\n.\r\n":
                 self._take(buffer[: dot + 1])
@@ -88,3 +85,20 @@ class DataReader:
                 self._spool.write(data)
             except OSError as error:
                 self.error = error
+
+
+def _lone_dot(buffer: bytes) -> int:
+    """Where the line end before the first dot alone between line ends of any kind is, or -1.
+
+    Only CRLF . CRLF ends a message (RFC 5321 §4.1.1.4); the others are read as its end by some
+    servers and as content by others ("SMTP smuggling").
+    """
+    found = -1
+    for start in (b"\n.", b"\r."):
+        # Few lines begin with a dot: two searches by two octets, not four by three.
+        at = buffer.find(start)
+        while at >= 0 and buffer[at + 2 : at + 3] not in (b"\r", b"\n"):
+            at = buffer.find(start, at + 2)
+        if at >= 0 and (found < 0 or at < found):
+            found = at
+    return found
