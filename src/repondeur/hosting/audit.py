@@ -30,6 +30,10 @@ class Action(StrEnum):
     RESPONDER_ADD = "responder-add"
     RESPONDER_CHANGE = "responder-change"
     RESPONDER_DELETE = "responder-delete"
+    FROZEN = "frozen"
+    UNFROZEN = "unfrozen"
+    STAFF_CAME = "staff-came"
+    STAFF_LEFT = "staff-left"
 
 
 def record(

@@ -16,7 +16,8 @@ def panel(request: HttpRequest) -> dict[str, Any]:
 
     languages: the panel's, each in its own words. signed_in: whose pages these are, None for
     strangers. section: the part of the main menu that the page is in. active: the responders
-    that answer now (hosting/forgotten.py), asked for by the layout alone.
+    that answer now (hosting/forgotten.py), asked for by the layout alone. acting: the member of
+    staff who sees these pages as their customer does.
     """
     user = getattr(request, "user", None)
 
@@ -28,6 +29,7 @@ def panel(request: HttpRequest) -> dict[str, Any]:
         return {"found": found, "days": (t - found.since).days} if found else None
 
     return {
+        "acting": getattr(request, "staff", None),
         "active": active,
         "languages": settings.LANGUAGES,
         "section": request.path_info.strip("/").partition("/")[0],

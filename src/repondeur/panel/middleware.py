@@ -8,9 +8,11 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils import timezone, translation
 
 from repondeur.panel import kept
+from repondeur.store.models import Customer
 
 Next = Callable[[HttpRequest], HttpResponse]
 
@@ -55,6 +57,31 @@ def security_headers(get_response: Next) -> Next:
         if not request.path_info.startswith("/" + settings.STATIC_URL.strip("/")):
             response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+    return middleware
+
+
+ACTING = "acting"  # session key: the customer whose pages a member of staff sees
+# While they do: not the customer's password, keys and sessions, and not the staff's own pages.
+CLOSED_TO_STAFF = ("/account/", "/staff/", "/auth/")
+STAFF_BACK = "/staff/back/"
+
+
+def acting(get_response: Next) -> Next:
+    """A member of staff acts as a customer: request.user is the customer, request.staff is they."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        chosen = request.session.get(ACTING)
+        if chosen is not None and request.user.is_authenticated and request.user.is_staff:
+            found = Customer.objects.filter(pk=chosen, is_active=True, is_staff=False).first()
+            if found is None:
+                del request.session[ACTING]
+            else:
+                path = request.path_info
+                if path.startswith(CLOSED_TO_STAFF) and path != STAFF_BACK:
+                    return redirect("domains")
+                request.staff, request.user = request.user, found  # type: ignore[attr-defined] # ours
+        return get_response(request)
 
     return middleware
 

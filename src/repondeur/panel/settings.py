@@ -52,6 +52,7 @@ def values(
             "allauth.account",
             "allauth.mfa",
             "allauth.usersessions",
+            "django.contrib.admin.apps.SimpleAdminConfig",  # panel/admin.py has its own site
             "django.contrib.sessions",
             "django.contrib.messages",
             "django.contrib.staticfiles",
@@ -65,6 +66,7 @@ def values(
             "django.middleware.common.CommonMiddleware",
             "django.middleware.csrf.CsrfViewMiddleware",
             "django.contrib.auth.middleware.AuthenticationMiddleware",
+            "repondeur.panel.middleware.acting",
             "repondeur.panel.middleware.preferences",
             "django.contrib.messages.middleware.MessageMiddleware",
             "repondeur.panel.middleware.SignedIn",

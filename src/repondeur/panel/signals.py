@@ -46,7 +46,7 @@ def connect() -> None:
 def write(request: HttpRequest | None, customer: Customer, action: Action, about: str = "") -> None:
     """One line of `customer`'s audit log about what `request` did."""
     ip = get_adapter().get_client_ip(request) if request is not None else ""
-    user = getattr(request, "user", None)
+    user = getattr(request, "staff", None) or getattr(request, "user", None)
     actor = user.nic if user is not None and user.is_authenticated else customer.nic
     audit.record(datetime.now(UTC), customer, action, actor=actor, ip=ip, about=about)
 

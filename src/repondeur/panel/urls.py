@@ -11,8 +11,10 @@ from django.contrib.auth.decorators import login_not_required
 from django.urls import path, re_path
 from django.views.i18n import set_language
 
+from repondeur.panel.admin import site
 from repondeur.panel.views import (
     account,
+    act_as,
     domains,
     form,
     journal,
@@ -107,4 +109,10 @@ _account = [
     ),
 ]
 
-urlpatterns = [*_emails, *_sign_in, *_account]
+_staff = [
+    path("staff/act-as/<str:nic>/", act_as.start, name="act_as"),
+    path("staff/back/", act_as.stop, name="act_as_end"),
+    path("staff/", site.urls),
+]
+
+urlpatterns = [*_emails, *_sign_in, *_account, *_staff]

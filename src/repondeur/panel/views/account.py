@@ -39,6 +39,10 @@ ACTIONS: dict[Action, Promise] = {
     Action.RESPONDER_ADD: _("Responder added"),
     Action.RESPONDER_CHANGE: _("Responder changed"),
     Action.RESPONDER_DELETE: _("Responder removed"),
+    Action.FROZEN: _("Blocked by your hoster"),
+    Action.UNFROZEN: _("Unblocked by your hoster"),
+    Action.STAFF_CAME: _("Your hoster’s support opened your pages"),
+    Action.STAFF_LEFT: _("Your hoster’s support left your pages"),
 }
 
 

@@ -30,7 +30,7 @@ def test(request: HttpRequest, name: str, responder_id: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         policy = settings.RULES_POLICY
         place = resolve([own], policy)[own]
-        key = pepper(settings.SECRET_KEY)
+        key = pepper(str(settings.SECRET_KEY))
         found = explain(form.message(), own, place, policy, key, form.t)
     context = {
         "domain": domain,
