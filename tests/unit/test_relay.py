@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -93,6 +94,36 @@ async def test_refusal_comes_back_and_the_session_goes_on(
             sink.clear()
             assert (await out.send(outgoing())).code == 250
         assert sink.connections == 1
+
+
+@pytest.mark.parametrize("extensions", [EXTENSIONS, ()], ids=["pipelined", "plain"])
+@pytest.mark.parametrize("stage", ["", "RCPT", "dot"])
+async def test_many_replies_over_one_session_meet_their_own_fates(
+    stage: str, extensions: tuple[str, ...]
+) -> None:
+    people = [f"{n}@example.net" for n in range(20)]
+    with Sink(extensions) as sink:
+        if stage:
+            sink.replies[stage] = "452 4.3.1 full"
+        async with relay_to(f"smtp://{sink.address}", sessions=1) as out:
+            sent = await asyncio.gather(*(out.send(outgoing(each)) for each in people))
+        assert {each.code for each in sent} == {452 if stage else 250}
+        assert sink.connections == 1
+        assert [each.recipients for each in sink.received] == (
+            [] if stage else [(each,) for each in people]
+        )
+
+
+async def test_replies_behind_one_that_broke_the_session_go_by_another() -> None:
+    with Sink() as sink:
+        async with relay_to(f"smtp://{sink.address}", sessions=1) as out:
+            assert (await out.send(outgoing())).code == 250
+            sink.replies["dot"] = DROP
+            lost, *behind = [out.send(outgoing(f"{n}@example.net")) for n in range(3)]
+            assert (await lost).code == 0
+            sink.clear()
+            assert [each.code for each in await asyncio.gather(*behind)] == [250, 250]
+        assert [each.recipients[0][0] for each in sink.wait(2)] == ["1", "2"]
 
 
 @pytest.mark.parametrize("stage", ["connect", "MAIL", "dot"])

@@ -6,13 +6,14 @@ import asyncio
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from django.db import Error
 from prometheus_client import Counter, Gauge
 
 from repondeur.flow.batcher import Batcher
-from repondeur.flow.relay import Outgoing, Relay
+from repondeur.flow.relay import Outgoing, Relay, Sent
 from repondeur.rules.retry import next_step
 from repondeur.store.outbox import Finished
 
@@ -34,7 +35,7 @@ class Courier:
         self._batcher = batcher
         self._relay = relay
         self._clock = clock
-        self._in_hand: dict[tuple[int, int], asyncio.Task[None]] = {}
+        self._in_hand: dict[tuple[int, int], asyncio.Future[Sent]] = {}
         self._loop = asyncio.get_running_loop()
         self._stopping = False
         self._rounds = [
@@ -50,9 +51,8 @@ class Courier:
         key = (domain_id, id_)
         if self._stopping or len(self._in_hand) >= IN_HAND_LIMIT or key in self._in_hand:
             return
-        self._in_hand[key] = self._loop.create_task(
-            self._send(domain_id, id_, message, created, attempts)
-        )
+        self._in_hand[key] = sending = self._relay.send(message)
+        sending.add_done_callback(partial(self._sent, key, message.recipient, created, attempts))
         IN_HAND.set(len(self._in_hand))
 
     async def close(self, grace: float) -> None:
@@ -63,32 +63,36 @@ class Courier:
         if self._in_hand:
             await asyncio.wait(self._in_hand.values(), timeout=grace)
         left = list(self._in_hand)
-        for task in self._in_hand.values():
-            task.cancel()
+        for sending in self._in_hand.values():
+            sending.cancel()
         await asyncio.gather(*self._rounds, *self._in_hand.values(), return_exceptions=True)
         if left:
             await self._batcher.set_lease(left, self._clock())
 
-    async def _send(
-        self, domain_id: int, id_: int, message: Outgoing, created: datetime, attempts: int
+    def _sent(
+        self,
+        key: tuple[int, int],
+        recipient: str,
+        created: datetime,
+        attempts: int,
+        sending: asyncio.Future[Sent],
     ) -> None:
-        try:
-            sent = await self._relay.send(message)
-        finally:
-            del self._in_hand[domain_id, id_]
-            IN_HAND.set(len(self._in_hand))
+        """An attempt has ended; its fate is written with the next batch."""
+        del self._in_hand[key]
+        IN_HAND.set(len(self._in_hand))
+        if sending.cancelled():
+            return
+        sent = sending.result()
         t = self._clock()
         # Jitter, so that replies that failed together do not come back together.
         step = next_step(sent.code, attempts + 1, t - created, random.random())  # noqa: S311 # no secret
         again = None if step.delay is None else t + step.delay
-        self._batcher.finished(
-            Finished(domain_id, id_, step.fate, f"{sent.text}", attempts + 1, again)
-        )
+        self._batcher.finished(Finished(*key, step.fate, sent.text, attempts + 1, again))
         FATES.labels(step.fate).inc()
         log.info(
             "reply " + step.fate,
-            id=id_,
-            to=message.recipient,
+            id=key[1],
+            to=recipient,
             code=sent.code,
             relay=sent.text,
             attempts=attempts + 1,

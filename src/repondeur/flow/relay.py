@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
 import ssl
@@ -34,8 +35,8 @@ class Outgoing:
 class Relay(Protocol):
     """Takes replies. A message sent again after code 0 may arrive twice, never not at all."""
 
-    async def send(self, message: Outgoing) -> Sent:
-        """What became of it. Raises nothing but CancelledError."""
+    def send(self, message: Outgoing) -> asyncio.Future[Sent]:
+        """What becomes of it: no exception but CancelledError."""
 
     async def check(self) -> str | None:
         """None when replies can leave, else what is wrong."""
@@ -49,8 +50,8 @@ class SmtpRelay:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def send(self, message: Outgoing) -> Sent:
-        return await self._pool.send(
+    def send(self, message: Outgoing) -> asyncio.Future[Sent]:
+        return self._pool.send(
             Letter(
                 sender=message.sender,
                 recipient=message.recipient,
@@ -76,7 +77,10 @@ class MaildirRelay:
         self._folder = folder
         self._maildir = Maildir(hostname)
 
-    async def send(self, message: Outgoing) -> Sent:
+    def send(self, message: Outgoing) -> asyncio.Future[Sent]:
+        return asyncio.get_running_loop().create_task(self._keep(message))
+
+    async def _keep(self, message: Outgoing) -> Sent:
         envelope = f"Return-Path: <{message.sender}>\r\nX-Original-To: {message.recipient}\r\n"
         try:
             await self._maildir.deliver(self._folder, lambda: (envelope.encode(), message.data))

@@ -97,8 +97,9 @@ class Wire(asyncio.Protocol):
             raise SessionLostError(self._lost or "not connected")
         self._transport.write(data)
 
-    async def stream(self, blocks: Iterable[bytes], within: float) -> None:
-        """Send a message, dots stuffed and ended, no faster than the peer takes it."""
+    async def stream(self, blocks: Iterable[bytes], within: float, after: bytes = b"") -> None:
+        """Send a message, dots stuffed and ended, no faster than the peer takes it.
+        after: commands that go with its end."""
         tail = b"\r\n"  # the two octets before: a dot after them begins a line
         held = b""  # sent with what follows: a short message and its end are one packet
         for block in blocks:
@@ -106,7 +107,8 @@ class Wire(asyncio.Protocol):
                 await self._send(held, within)
             held = (tail + block).replace(b"\r\n.", b"\r\n..")[len(tail) :]
             tail = (tail + block)[-2:]
-        await self._send(held + (b".\r\n" if tail == b"\r\n" else b"\r\n.\r\n"), within)
+        end = b".\r\n" if tail == b"\r\n" else b"\r\n.\r\n"
+        await self._send(held + end + after, within)
 
     async def _send(self, data: bytes, within: float) -> None:
         self.write(data)
