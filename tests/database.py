@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from django.db import connections
 from django.db.utils import ConnectionHandler
 
-from repondeur.store.setup import base, database, setup
+from repondeur.config import load
+from repondeur.project import values
+from repondeur.store.setup import database, setup
 
 SECRET = "only-for-tests-and-long-enough-to-be-a-key"
 
@@ -16,7 +18,7 @@ SECRET = "only-for-tests-and-long-enough-to-be-a-key"
 @contextmanager
 def use_database(url: str) -> Iterator[None]:
     """Point Django's default connection at `url`, migrated, for this block, in every thread."""
-    setup(base("sqlite:///:memory:", SECRET))
+    setup(values(load({"REPONDEUR_SECRET_KEY": SECRET})))
     before = connections.settings["default"]
     _point(ConnectionHandler({"default": database(url)}).settings["default"])
     try:

@@ -40,13 +40,14 @@ class AccountAdapter(DefaultAccountAdapter):
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
+        del request  # nobody signs up: the hoster makes the accounts
         return False
 
     def get_reset_password_from_key_url(self, key: str) -> str:
         path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})
         uid, _, rest = key.partition("-")
         path = path.replace("UID-KEY", f"{uid}-{rest}")
-        public = settings.PANEL_PUBLIC_URL
+        public: str = settings.PANEL_PUBLIC_URL
         if not public:
             return str(self.request.build_absolute_uri(path))
         return public.rstrip("/") + path.removeprefix(settings.FORCE_SCRIPT_NAME or "")
@@ -71,7 +72,6 @@ class MFAAdapter(DefaultMFAAdapter):
 
 
 def _fernet() -> Fernet:
-    digest = hashlib.blake2b(
-        settings.SECRET_KEY.encode(), digest_size=32, person=b"second factor"
-    ).digest()
+    secret = str(settings.SECRET_KEY).encode()
+    digest = hashlib.blake2b(secret, digest_size=32, person=b"second factor").digest()
     return Fernet(base64.urlsafe_b64encode(digest))

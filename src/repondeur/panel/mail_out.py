@@ -22,7 +22,7 @@ class Backend(BaseEmailBackend):
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         for one in email_messages:
-            data = one.message().as_bytes(linesep="\r\n")
+            data = one.message().as_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
             background.run("mail", send, settings.PANEL_MAIL_OUT, one.recipients(), data)
         return len(email_messages)
 

@@ -54,7 +54,7 @@ def security_headers(get_response: Next) -> Next:
         if settings.PANEL_SECURE:
             response.headers.setdefault("Strict-Transport-Security", TRANSPORT)
         # What is behind the sign-in stays out of shared and local stores.
-        if not request.path_info.startswith("/" + settings.STATIC_URL.strip("/")):
+        if not request.path_info.startswith("/" + str(settings.STATIC_URL).strip("/")):
             response.headers.setdefault("Cache-Control", "no-store")
         return response
 

@@ -14,7 +14,7 @@ from repondeur.store.models import Domain, Operation, Responder
 
 FAILED_SHOWN = timedelta(days=2)  # then a failure is history, and stays in the tab Opérations
 OPERATIONS_SHOWN = 200  # under way at once in one domain: more is an import, not a person
-REFRESH_MAX_S = 3600  # a page left open asks again at the latest then
+REFRESH_MAX_S = 3600.0  # a page left open asks again at the latest then
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,4 +105,4 @@ def refresh_after(rows: Iterable[Row], t: datetime) -> float | None:
     coming = [one - t for one in instants if one is not None and one > t]
     if not coming:
         return None
-    return min(min(coming).total_seconds() + 0.5, REFRESH_MAX_S)
+    return min(float(min(coming).total_seconds()) + 0.5, REFRESH_MAX_S)

@@ -45,7 +45,7 @@ class PreferencesForm(forms.Form):
             "zone": customer.zone,
             "reminders": customer.reminders,
         }
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(*args, **{**kwargs, "initial": initial})
         language, zone = self.fields["language"], self.fields["zone"]
         assert isinstance(language, forms.ChoiceField)
         assert isinstance(zone, forms.ChoiceField)

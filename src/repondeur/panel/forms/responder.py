@@ -293,7 +293,7 @@ class ResponderForm(forms.Form):
         base = from_responder(self.responder) if self.responder is not None else Wanted(text="")
         return replace(
             base,
-            kind=FREE if free else ATTACHED,
+            kind="free" if free else "attached",
             text=values.get("text", ""),
             subject=values.get("subject", ""),
             html=values.get("html", ""),
@@ -327,7 +327,8 @@ class ResponderForm(forms.Form):
     def _instant(self, which: str, *, end: bool = False) -> datetime | None:
         names = [f"{which}_date", f"{which}_time"]
         if self.responder is not None and not set(names) & set(self.changed_data):
-            return self.responder.end if end else self.responder.start
+            unchanged: datetime | None = self.responder.end if end else self.responder.start
+            return unchanged
         day: date | None = self.cleaned_data.get(names[0])
         hour: time | None = self.cleaned_data.get(names[1])
         if set(names) & set(self.errors):

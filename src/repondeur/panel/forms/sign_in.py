@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from allauth.account import forms as account
 from allauth.mfa.base import forms as second
@@ -24,7 +24,7 @@ def word(
 ) -> None:
     """Label and help of a field in our words; a placeholder would only repeat the label."""
     field = form.fields[name]
-    field.label, field.help_text = label, help_text
+    field.label, field.help_text = cast("str", label), cast("str", help_text)  # lazy ones act alike
     field.widget.attrs.pop("placeholder", None)
     field.widget.attrs.update(attrs)
 

@@ -94,8 +94,10 @@ def _edit(
         if done is not None:
             return done
     if overtaken and responder is not None:
-        form.data = form.data.copy()
-        form.data["version"] = str(responder.version)
+        # The next click replaces what the other one did: it has been said.
+        typed = request.POST.copy()
+        typed["version"] = str(responder.version)
+        form.data = typed
     context = {
         "domain": domain,
         "tab": "mailboxes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -23,6 +24,7 @@ from repondeur.panel.views.common import clock, customer, domain_of, page_number
 from repondeur.store.models import Domain, Operation, Responder
 
 PAGE_SIZE = 50
+DONE_TOLD = timedelta(minutes=5)  # a page that is opened again later tells no old news
 _ACTIONS = {
     Operation.Action.ADD: Action.RESPONDER_ADD,
     Operation.Action.CHANGE: Action.RESPONDER_CHANGE,
@@ -71,19 +73,20 @@ def listing(request: HttpRequest, name: str) -> HttpResponse:
         "full": responders.room(domain.offer, count, domain.name) is not None,
         "frozen": domain.frozen or domain.customer.frozen,
         "refresh": refresh_after(rows, t),
-        "notices": _notices(domain, request.GET.get("waited", ""), current),
+        "notices": _notices(domain, request.GET.get("waited", ""), current, t),
     }
     part = "htmx" in request.GET
     template = "panel/responders/list.html" if part else "panel/responders/index.html"
     return render(request, template, context)
 
 
-def _notices(domain: Domain, waited: str, current: list[Operation]) -> list[Operation]:
+def _notices(domain: Domain, waited: str, current: list[Operation], t: datetime) -> list[Operation]:
     """The operations that the page tells about: those under way, and the one just waited for."""
     found = [one for one in current if one.state != Operation.State.ERROR]
-    if waited.isascii() and waited.isdigit() and int(waited) < 2**63:
-        if all(one.id != int(waited) for one in found):
-            found += operations.find(domain).filter(id=int(waited), state=Operation.State.DONE)
+    known = waited.isascii() and waited.isdigit() and int(waited) < 2**63
+    if known and all(one.id != int(waited) for one in found):
+        done = operations.find(domain).filter(id=int(waited), state=Operation.State.DONE)
+        found += done.filter(finished__gte=t - DONE_TOLD)
     return found
 
 
