@@ -84,6 +84,7 @@ class _Gatherer(Generic[T, R]):
     async def _run(self) -> None:
         while self._jobs or not self._closing:
             await self._wake.wait()
+            await asyncio.sleep(0)  # what the loop has already read joins; nothing is waited for
             self._wake.clear()
             jobs = self._take()
             try:
