@@ -1,6 +1,7 @@
 # make demo   everything set up, a message answered before your eyes, the service running
 # make install the program, in .venv/bin
 # make test   style, types, import directions, and all tests, with real servers
+# make guide  the screenshots of docs/guide.*.md, from the real panel
 # make bench  speed against Dovecot with Pigeonhole, in the same run
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench migrations lock packages clean
+.PHONY: help install demo test lint bench guide migrations lock packages clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -30,6 +31,9 @@ lint: $(VENV)/dev
 
 bench: packages $(VENV)/dev
 	$(BIN)/python -m bench
+
+guide: packages $(VENV)/dev
+	$(BIN)/python -m tests.browser.guide
 
 # The servers that tests and benchmarks start, from Debian.
 packages:
