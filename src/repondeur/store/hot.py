@@ -130,4 +130,6 @@ def _write(db: Cursor, entries: Sequence[Entry], t: datetime, lease_until: int) 
 
 def _readable(text: str) -> str:
     """Text that every engine can store: no NUL (PostgreSQL refuses it), no lone surrogate."""
+    if text.isascii() and "\0" not in text:
+        return text
     return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

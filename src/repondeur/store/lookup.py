@@ -11,7 +11,7 @@ from typing import Any
 from repondeur.rules.address import normalise, untag
 from repondeur.rules.model import Audience, Authentication, Policy, Responder
 from repondeur.store.fields import from_ms
-from repondeur.store.sql import Cursor, cursor, marks, wanted
+from repondeur.store.sql import Cursor, cursor, flat, values, wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,12 @@ def resolve(recipients: Iterable[str], policy: Policy) -> dict[str, Destination]
     Database errors come through as django.db.Error.
     """
     forms = {recipient: _forms(recipient, policy.delimiter) for recipient in recipients}
-    names = {domain for pairs in forms.values() for _, domain in pairs}
-    if not names:
+    if not any(forms.values()):
         return {recipient: Destination(address=recipient) for recipient in forms}
     with cursor() as db:
-        db.execute(
-            f"SELECT name, id FROM domain WHERE name IN ({marks(names)})",
-            [*names],
+        domains, aliases = _domains_and_aliases(
+            db, {pair for pairs in forms.values() for pair in pairs}
         )
-        domains: dict[str, int] = dict(db.fetchall())
         keys = {
             (domains[domain], local)
             for pairs in forms.values()
@@ -56,10 +53,12 @@ def resolve(recipients: Iterable[str], policy: Policy) -> dict[str, Destination]
         }
         if not keys:
             return {recipient: Destination(address=recipient) for recipient in forms}
-        aliases = _aliases(db, keys)
         keys.update(aliases.values())
         responders = _responders(db, keys)
-        mailboxes = _mailboxes(db, keys)
+        mailboxes = {key: row.responder.address for key, row in responders.items() if row.mailbox}
+        others = keys.difference(responders)
+        if others:
+            mailboxes.update(_mailboxes(db, others))
         owned = _owned(db, {key for key, row in responders.items() if not row.free})
     found = {}
     for recipient, pairs in forms.items():
@@ -85,6 +84,7 @@ class _Row:
     copy: bool
     copy_to: str
     key: tuple[int, str]
+    mailbox: bool  # its address has one
 
 
 def _forms(recipient: str, delimiter: str) -> list[tuple[str, str]]:
@@ -97,14 +97,23 @@ def _forms(recipient: str, delimiter: str) -> list[tuple[str, str]]:
     return [(local, domain)] if bare == local else [(local, domain), (bare, domain)]
 
 
-def _aliases(db: Cursor, keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], tuple[int, str]]:
-    prefix, parameters = wanted(keys)
+def _domains_and_aliases(
+    db: Cursor, pairs: Iterable[tuple[str, str]]
+) -> tuple[dict[str, int], dict[tuple[int, str], tuple[int, str]]]:
+    """The ids of the domains that are hosted here, and which mailbox each alias stands for."""
+    pairs = list(pairs)
     db.execute(
-        f"{prefix} SELECT a.domain_id, a.local, a.mailbox_domain_id, a.mailbox_local"
-        " FROM wanted w JOIN alias a ON a.domain_id = w.domain_id AND a.local = w.local",
-        parameters,
+        f"WITH wanted (local, name) AS (VALUES {values(len(pairs), '(%s, %s)')})"
+        " SELECT d.name, d.id, a.local, a.mailbox_domain_id, a.mailbox_local"
+        " FROM wanted w JOIN domain d ON d.name = w.name"
+        " LEFT JOIN alias a ON a.domain_id = d.id AND a.local = w.local",
+        flat(pairs),
     )
-    return {(row[0], row[1]): (row[2], row[3]) for row in db.fetchall()}
+    rows = db.fetchall()
+    return (
+        {row[0]: row[1] for row in rows},
+        {(row[1], row[2]): (row[3], row[4]) for row in rows if row[2] is not None},
+    )
 
 
 def _responders(db: Cursor, keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], _Row]:
@@ -113,7 +122,7 @@ def _responders(db: Cursor, keys: Iterable[tuple[int, str]]) -> dict[tuple[int, 
         f"{prefix} SELECT r.domain_id, r.local, d.name, r.id, r.revision, r.enabled, r.start,"
         ' r."end", r."interval", r.also, r.audience, r.contacts, r.authentication, m.name,'
         " r.subject, r.text, r.html, r.language, r.zone, d.reply_sender, d.frozen, c.frozen,"
-        " r.kind, r.copy, r.copy_to"
+        " r.kind, r.copy, r.copy_to, m.local"
         " FROM wanted w"
         " JOIN responder r ON r.domain_id = w.domain_id AND r.local = w.local"
         " JOIN domain d ON d.id = w.domain_id"
@@ -147,7 +156,14 @@ def _row(row: Sequence[Any]) -> _Row:
         zone=row[18],
         reply_sender=row[19],
     )
-    return _Row(responder, row[22] == "free", bool(row[23]), row[24], (row[0], row[1]))
+    return _Row(
+        responder,
+        free=row[22] == "free",
+        copy=bool(row[23]),
+        copy_to=row[24],
+        key=(row[0], row[1]),
+        mailbox=row[25] is not None,
+    )
 
 
 def _addresses(column: str | list[str]) -> tuple[str, ...]:
