@@ -166,14 +166,17 @@ _SEPARATOR = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 # A separator holds one of these; looking for them is quicker than trying the pattern.
-_HINTS = (":\n", ": \n", "--", "__________")
+# They stand under a character of theirs, which is found many times quicker than two are.
+_HINTS = {":": (":\n", ": \n"), "-": ("--",), "_": ("__________",)}
 _QUOTED_LINE = re.compile(r"^[ \t]{0,3}>.*\n?", re.MULTILINE)
 
 
 def _own_words(text: str) -> str:
     """The text without what it quotes or forwards: that is not what this sender says."""
     text = text.replace("\r\n", "\n")
-    if text.endswith(":") or any(hint in text for hint in _HINTS):
+    if text.endswith(":") or any(
+        hint in text for character, hints in _HINTS.items() if character in text for hint in hints
+    ):
         separator = _SEPARATOR.search(text)
         if separator:
             text = text[: separator.start()]

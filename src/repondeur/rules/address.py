@@ -46,6 +46,8 @@ _DOT_STRING = re.compile(rf"[{_ATEXT}{_WIDE}]+(?:\.[{_ATEXT}{_WIDE}]+)*")
 # RFC 1035 §2.3.4: labels of at most 63. The underscore is no host's, yet some mail domains have it.
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+# What nearly all mail bears: an ASCII dot-atom and a domain, which are canonical in lower case.
+_COMMON = re.compile(rf"[{_ATEXT}]++(?:\.[{_ATEXT}]++)*+@{_LABEL}(?:\.{_LABEL})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,10 @@ def _canonical(local: str, domain: str) -> str | None:
 
 @lru_cache(maxsize=8192)
 def _normalise(text: str) -> str | None:
+    if len(text) <= ADDRESS_LIMIT and text.isascii():
+        lower = text.lower()
+        if _COMMON.fullmatch(lower):
+            return lower
     spec = _spec(text)
     return _canonical(*spec) if spec else None
 
@@ -173,6 +179,8 @@ def untag(address: str, delimiter: str) -> str:
     recipient_delimiter); "" for none. A delimiter at the very front starts none.
     """
     local, _, domain = address.rpartition("@")
+    if not any(map(local.__contains__, delimiter)):
+        return address
     if local.startswith('"'):
         local = _unquote(local)
     cuts = [at for at in (local.find(one, 1) for one in delimiter) if at > 0]
@@ -205,6 +213,8 @@ def _unwrapped(local: str, domain: str) -> tuple[str, str] | None:
 
 @lru_cache(maxsize=8192)
 def _correspondent(sender: str) -> str | None:
+    if "=" not in sender:  # neither BATV nor SRS does without
+        return _normalise(sender)
     spec = _spec(sender)
     if spec is None:
         return None

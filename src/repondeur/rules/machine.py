@@ -177,7 +177,8 @@ PROGRAM_LABELS = re.compile(
     r"|e?-?mailer|euromailer|marketing|campaigns?|updates?|lists?|email|edm|crm)\d*\.(?=.*\.)"
 )
 # A local part no person has: a long run of hex digits, or a key of many digits.
-COUNTER = re.compile(r"(?=[^@]*\d)[0-9a-f]{16,}|\d{9,}|(?:[a-z]*\d+[-_.=]){3,}|[0-9a-f-]{30,}")
+# Said so that a search finds it at its first digit, and need not start at each letter before.
+COUNTER = re.compile(r"(?=[0-9a-f]{16})[^@]*\d|\d{9}|\d[-_.=](?:[a-z]*\d+[-_.=]){2}|[0-9a-f-]{30}")
 
 # Subjects that programs write, at the start only: "Re:" and "Fwd:" are a person's.
 SUBJECTS: tuple[tuple[str, int, re.Pattern[str]], ...] = (
@@ -245,13 +246,22 @@ def _of_fields(head: Head) -> Iterator[Signal]:
         yield Signal(name, FIELDS[name], _cut(head.first(name) or ""))
 
 
+@lru_cache(maxsize=4096)  # most mail comes from the domains of a few providers
+def _bounces(domain: str) -> tuple[str, int] | None:
+    """The signal that an envelope domain gives: its name and weight."""
+    if BOUNCE_DOMAINS.search(domain):
+        return "bounce-domain", BOUNCE_DOMAIN
+    if BOUNCE_LABELS.match(domain):
+        return "bounce-label", BOUNCE_LABEL
+    return None
+
+
 def _of_envelope(sender: str) -> Iterator[Signal]:
     """Bounce-like envelope senders. Example: 0100018c-9f3a-000000@eu-west-1.amazonses.com."""
     local, _, domain = sender.rpartition("@")
-    if BOUNCE_DOMAINS.search(domain):
-        yield Signal("bounce-domain", BOUNCE_DOMAIN, _cut(sender))
-    elif BOUNCE_LABELS.match(domain):
-        yield Signal("bounce-label", BOUNCE_LABEL, _cut(sender))
+    bounces = _bounces(domain)
+    if bounces:
+        yield Signal(*bounces, _cut(sender))
     if COUNTER.search(local):
         yield Signal("counter", COUNTER_LOCAL, _cut(sender))
 
@@ -264,8 +274,8 @@ def _of_locals(addresses: dict[str, str]) -> Iterator[Signal]:
     """
     best: Signal | None = None
     for mailbox, field in addresses.items():
-        parts = senders.words(mailbox.rpartition("@")[0])
         local = mailbox.rpartition("@")[0]
+        parts = senders.words(local)
         if not ROBOTS.isdisjoint(parts):
             whole = all(word in ROBOTS or word in ROLES or word.isdigit() for word in parts)
             name, weight = "robot", ROBOT_LOCAL if whole else ROBOT_WORD
@@ -285,11 +295,12 @@ def _of_locals(addresses: dict[str, str]) -> Iterator[Signal]:
 
 def _of_parties(sender: str, author: str, answers: list[str]) -> Iterator[Signal]:
     """Envelope, From and Reply-To of different organisations."""
-    here = party(author.rpartition("@")[2])
-    there = party(sender.rpartition("@")[2])
-    if PROGRAM_LABELS.search(author.rpartition("@")[2]):
+    home = author.rpartition("@")[2]
+    origin = sender.rpartition("@")[2]
+    here = party(home)
+    if home.count(".") > 1 and PROGRAM_LABELS.search(home):  # a label before two others
         yield Signal("program-label", PROGRAM_LABEL, _cut(author))
-    if here != there:
+    if origin != home and here != party(origin):
         yield Signal("other-party", OTHER_PARTY, _cut(f"{sender} for {author}"))
     if answers and all(party(answer.rpartition("@")[2]) != here for answer in answers):
         yield Signal("other-reply-to", OTHER_REPLY_TO, _cut(answers[0]))
