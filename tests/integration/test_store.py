@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from repondeur.mail.read import read
 from repondeur.rules.model import Envelope, Policy, Reason
@@ -246,6 +248,32 @@ def test_two_processes_never_claim_one_reply_twice(store: str) -> None:
     # A round that lost all its rows to another process ends its thread; nothing may be left over.
     claimed.extend(row.id for row in claim(T + LEASE, LEASE, 100))
     assert len(set(claimed)) == 40
+
+
+def test_a_stopped_holder_of_the_turn_defers_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with use_database(f"sqlite:///{tmp_path / 'test.db'}"):
+        from repondeur.store import sql
+
+        monkeypatch.setattr(sql, "LOCK_TIMEOUT_S", 0.2)  # the same wait, only shorter
+        seed()
+        program = (
+            "import fcntl, os, signal, sys; file = open(sys.argv[1], 'a');"
+            "fcntl.flock(file, fcntl.LOCK_EX); print('held', flush=True);"
+            "os.kill(os.getpid(), signal.SIGSTOP)"
+        )
+        command = [sys.executable, "-c", program, f"{tmp_path / 'test.db'}-turn"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+            assert holder.stdout is not None
+            holder.stdout.readline()
+            try:
+                with pytest.raises(OperationalError, match="turn to write"):
+                    answer(item())
+                assert not journal()
+            finally:
+                holder.kill()
+        assert reasons(answer(item())) == ["reply"]
 
 
 def test_octets_that_no_database_takes_are_kept_readable(store: str) -> None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Protocol
 
-from django.db import connection
+from django.db import OperationalError, connection
+
+from repondeur.store.setup import LOCK_TIMEOUT_S
 
 TEXTS_KEPT = 512  # statements differ by their number of rows; one is some KB
+# How long a worker sleeps before it asks for its turn again: a batch takes 1 to 10 ms.
+TURN_PAUSE_S = 0.0002
+TURN_PAUSE_LIMIT_S = 0.003
 
 
 class Cursor(Protocol):
@@ -68,8 +74,9 @@ def cursor() -> Iterator[Cursor]:
 def turn() -> Iterator[None]:
     """This process's turn to write, among the workers on one SQLite file.
 
-    Whoever meets SQLite's own lock sleeps up to 100 ms and tries again; here the next is woken
-    at once. PostgreSQL needs no turns.
+    Whoever meets SQLite's own lock sleeps up to 100 ms and tries again; here it is some
+    milliseconds at most. PostgreSQL needs no turns. OperationalError when another process, maybe
+    a stopped one, keeps its turn for LOCK_TIMEOUT_S: the mail path then says 451.
     """
     if connection.vendor != "sqlite":
         yield
@@ -77,14 +84,26 @@ def turn() -> Iterator[None]:
     path = f"{connection.settings_dict['NAME']}-turn"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor)
         yield
     finally:
         os.close(descriptor)  # gives the lock up
 
 
-def marks(values: Iterable[object]) -> str:
-    return ", ".join("%s" for _ in values)
+def _lock(descriptor: int) -> None:
+    end = time.monotonic() + LOCK_TIMEOUT_S
+    pause = TURN_PAUSE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise OperationalError(
+                    f"another worker has kept its turn to write for {LOCK_TIMEOUT_S} s"
+                ) from None
+        time.sleep(pause)
+        pause = min(2 * pause, TURN_PAUSE_LIMIT_S)
 
 
 @lru_cache(TEXTS_KEPT)
