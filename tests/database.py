@@ -15,10 +15,15 @@ from repondeur.store.setup import database, setup
 SECRET = "only-for-tests-and-long-enough-to-be-a-key"
 
 
+def configure() -> None:
+    """Django with all settings of the service, without a database."""
+    setup(values(load({"REPONDEUR_SECRET_KEY": SECRET})))
+
+
 @contextmanager
 def use_database(url: str) -> Iterator[None]:
     """Point Django's default connection at `url`, migrated, for this block, in every thread."""
-    setup(values(load({"REPONDEUR_SECRET_KEY": SECRET})))
+    configure()
     before = connections.settings["default"]
     _point(ConnectionHandler({"default": database(url)}).settings["default"])
     try:

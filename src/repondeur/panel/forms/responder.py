@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from repondeur.hosting import addresses, mailboxes, responders
 from repondeur.hosting.errors import HostingError, Invalid
-from repondeur.hosting.wanted import Wanted, from_responder, when
+from repondeur.hosting.wanted import Wanted, clean, from_responder, when
 from repondeur.panel.sentences import sentence
 from repondeur.rules.model import Audience, Authentication
 from repondeur.store.ids import first_id, new_id
@@ -256,11 +256,13 @@ class ResponderForm(forms.Form):
         wanted = self.wanted()
         if self._free and values.get("copy") and not values.get("copy_to"):
             self.add_error("copy_to", str(_("Write where the copies go, or keep no copy.")))
-        if self.local or self.responder is not None:
+        if self.local:
             action: responders.Action = "add" if self.responder is None else "change"
             problems = responders.check(self.domain, self.local, wanted, self.t, action)[1]
-            for problem in problems:
-                self.refuse(problem)
+        else:  # the address is told of already; the rest is looked at as well
+            problems = clean(wanted, "", self.domain.customer, self.t)[1]
+        for problem in problems:
+            self.refuse(problem)
         return values
 
     @property
