@@ -458,11 +458,9 @@ class _Table:
 
     def within(self, text: str) -> dict[str, str]:
         """The names of the phrases that `text` has -> the phrase."""
-        spoken = text.lower().replace("-", " ").split()
-        # Asked first: most texts have none, and to say so takes a third of an intersection.
-        if self.triggers.isdisjoint(spoken):
+        words = self.triggers.intersection(text.lower().replace("-", " ").split())
+        if not words:
             return {}
-        words = self.triggers.intersection(spoken)
         forwarded = FORWARDED.search(text)
         own = plain(text[: forwarded.start()] if forwarded else text)
         return {
