@@ -2,97 +2,23 @@
 
 from __future__ import annotations
 
-import email
 import random
 import shutil
 import subprocess
-import threading
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from tests.peers.process import PeerError, wait_for
 from tests.peers.service import Service
 from tests.peers.sink import Sink
 from tests.peers.wire import Wire, transact
 from tests.system.house import ALICE, message, settle
+from tests.system.load import PEOPLE, check, check_kept, grown, load
 
 KILLS = 30
 SEED = 20261224
-PEOPLE = [f"person{n}@example.org" for n in range(4000)]
-
-
-class Load(threading.Thread):
-    """Sends one person's message after another; one that is not accepted is sent again, as a
-    mail server would. `accepted` has the numbers that got 250."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(daemon=True)
-        self.accepted: list[int] = []
-        self.stopping = threading.Event()
-        self._port = port
-
-    def run(self) -> None:
-        while not self.stopping.is_set():
-            try:
-                with Wire(self._port, timeout=20) as wire:
-                    wire.expect("220")
-                    wire.ask("LHLO load.example", "250")
-                    while not self.stopping.is_set():
-                        self._next(wire)
-            except (OSError, EOFError, AssertionError, PeerError):
-                self.stopping.wait(0.02)  # between two connections, as any client does
-
-    def _next(self, wire: Wire) -> None:
-        number = len(self.accepted)
-        data = message(number, sender=PEOPLE[number])
-        (reply,) = transact(wire, PEOPLE[number], [ALICE], data)
-        if reply.code == 250:
-            self.accepted.append(number)
-
-    def stop(self) -> None:
-        self.stopping.set()
-        self.join(30)
-
-
-@contextmanager
-def load(service: Service) -> Iterator[Load]:
-    sender = Load(service.lmtp_port)
-    sender.start()
-    try:
-        yield sender
-    finally:
-        sender.stop()
-
-
-def grown(sender: Load, by: int) -> None:
-    """Wait until `by` more messages were accepted."""
-    until = len(sender.accepted) + by
-    wait_for(lambda: len(sender.accepted) >= until, f"{by} more accepted messages", 60)
-
-
-def check(service: Service, sink: Sink, accepted: list[int], *, maildir: bool) -> int:
-    """Each accepted message has its reply (and its copy); copies of one reply share their id.
-
-    Returns how many replies came twice.
-    """
-    wanted = {PEOPLE[number] for number in accepted}
-    wait_for(lambda: wanted <= {r.recipients[0] for r in tuple(sink.received)}, "every reply", 120)
-    ids: dict[str, set[str]] = defaultdict(set)
-    for received in sink.received:
-        parsed = email.message_from_bytes(received.data)
-        ids[parsed["In-Reply-To"]].add(parsed["Message-ID"])
-    assert [parent for parent, found in ids.items() if len(found) > 1] == []
-    if maildir:
-        folder = service.folder / "mail" / "example.fr" / "alice" / "new"
-        kept = {
-            email.message_from_bytes(path.read_bytes())["Message-ID"] for path in folder.iterdir()
-        }
-        assert {f"<{number}@example.org>" for number in accepted} <= kept
-    return len(sink.received) - len({r.recipients[0] for r in sink.received})
 
 
 @pytest.mark.parametrize("mode", ["tap", "inline"])
@@ -106,7 +32,9 @@ def test_killed_at_random_moments(mode: str, sink: Sink) -> None:
                 service.kill()
                 service.restart()
             grown(sender, 5)
-        check(service, sink, sender.accepted, maildir=mode == "inline")
+        check(sink, sender.accepted)
+        if mode == "inline":
+            check_kept(service, sender.accepted)
 
 
 def test_the_relay_stops_and_comes_back(sink: Sink) -> None:
@@ -119,7 +47,7 @@ def test_the_relay_stops_and_comes_back(sink: Sink) -> None:
                 grown(sender, 20)
                 sink.start()
             grown(sender, 20)
-        check(service, sink, sender.accepted, maildir=False)
+        check(sink, sender.accepted)
 
 
 @contextmanager
@@ -171,4 +99,4 @@ def test_the_database_file_system_fills_up(tmp_path: Path, sink: Sink) -> None:
                     assert reply.text.startswith("4.3.0")
                 ballast.unlink()
                 grown(sender, 10)
-            check(service, sink, sender.accepted, maildir=False)
+            check(sink, sender.accepted)

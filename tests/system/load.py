@@ -1,0 +1,104 @@
+"""A mail server's load on the service, and what must hold of it afterwards."""
+
+from __future__ import annotations
+
+import email
+import threading
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from tests.peers.process import PeerError, wait_for
+from tests.peers.service import Service
+from tests.peers.sink import Sink
+from tests.peers.wire import Wire, transact
+from tests.system.house import ALICE, message
+
+PEOPLE = [f"person{n}@example.org" for n in range(12_000)]
+PAUSE_S = 0.02  # between two tries of a client that was not served
+
+
+class Load(threading.Thread):
+    """Sends one person's message after another; one that is not accepted is sent again, as a
+    mail server would, to the next of `ports` when a connection fails.
+
+    accepted: the numbers that got 250. refused: the other replies, each once, as text.
+    share: (this one, of how many): several loads never send the same number.
+    """
+
+    def __init__(self, ports: Sequence[int], share: tuple[int, int] = (0, 1)) -> None:
+        super().__init__(daemon=True)
+        self.accepted: list[int] = []
+        self.refused: set[str] = set()
+        self.stopping = threading.Event()
+        self._ports = list(ports)
+        self._number, self._step = share
+
+    def run(self) -> None:
+        tries = self._number
+        while not self.stopping.is_set():
+            port = self._ports[tries % len(self._ports)]
+            tries += 1
+            try:
+                with Wire(port, timeout=20) as wire:
+                    wire.expect("220")
+                    wire.ask("LHLO load.example", "250")
+                    while not self.stopping.is_set():
+                        self._next(wire)
+            except (OSError, EOFError, AssertionError, PeerError):
+                self.stopping.wait(PAUSE_S)
+
+    def _next(self, wire: Wire) -> None:
+        person = PEOPLE[self._number]
+        (reply,) = transact(wire, person, [ALICE], message(self._number, sender=person))
+        if reply.code == 250:
+            self.accepted.append(self._number)
+            self._number += self._step
+        else:
+            self.refused.add(str(reply))
+            self.stopping.wait(PAUSE_S)
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.join(30)
+
+
+@contextmanager
+def load(*services: Service) -> Iterator[Load]:
+    """One client, on the first of `services` that serves it."""
+    sender = Load([service.lmtp_port for service in services])
+    sender.start()
+    try:
+        yield sender
+    finally:
+        sender.stop()
+
+
+def grown(sender: Load, by: int) -> None:
+    """Wait until `by` more messages were accepted."""
+    until = len(sender.accepted) + by
+    wait_for(lambda: len(sender.accepted) >= until, f"{by} more accepted messages", 60)
+
+
+def check(sink: Sink, accepted: Sequence[int], deadline: float = 120) -> int:
+    """Each accepted message has its reply; copies of one reply share their Message-ID.
+
+    Returns how many replies came twice.
+    """
+    wanted = {PEOPLE[number] for number in accepted}
+    wait_for(
+        lambda: wanted <= {r.recipients[0] for r in tuple(sink.received)}, "every reply", deadline
+    )
+    ids: dict[str, set[str]] = defaultdict(set)
+    for received in sink.received:
+        parsed = email.message_from_bytes(received.data)
+        ids[parsed["In-Reply-To"]].add(parsed["Message-ID"])
+    assert [parent for parent, found in ids.items() if len(found) > 1] == []
+    return len(sink.received) - len({r.recipients[0] for r in sink.received})
+
+
+def check_kept(service: Service, accepted: Sequence[int]) -> None:
+    """Each accepted message is in Alice's Maildir (inline mode)."""
+    folder = service.folder / "mail" / "example.fr" / "alice" / "new"
+    kept = {email.message_from_bytes(path.read_bytes())["Message-ID"] for path in folder.iterdir()}
+    assert {f"<{number}@example.org>" for number in accepted} <= kept

@@ -1,0 +1,79 @@
+"""PostgreSQL goes away and comes back under load: nothing is lost, nothing answered as two."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+
+from tests.peers.postgres import Postgres
+from tests.peers.process import LOOPBACK, wait_for
+from tests.peers.service import Service
+from tests.peers.sink import Sink
+from tests.system.house import settle
+from tests.system.load import check, grown, load
+
+STOPS = 2
+
+
+@pytest.fixture
+def server() -> Iterator[Postgres]:
+    """A cluster of this test's own: it is stopped and killed."""
+    with Postgres() as postgres:
+        yield postgres
+
+
+def readiness(service: Service) -> tuple[int, dict[str, str]]:
+    """The status of /readyz and what it says; 0 while nobody answers."""
+    try:
+        with urllib.request.urlopen(
+            f"http://{LOOPBACK}:{service.http_port}/readyz", timeout=10
+        ) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+    except OSError:
+        return 0, {}
+
+
+@pytest.mark.parametrize("how", ["stop", "kill"])
+def test_the_database_stops_and_comes_back(how: str, server: Postgres, sink: Sink) -> None:
+    env = {"REPONDEUR_DATABASE_URL": server.database()}
+    with Service(relay=f"smtp://{sink.address}", env=env) as service:
+        settle(service)
+        assert readiness(service)[0] == 200
+        with load(service) as sender:
+            for _ in range(STOPS):
+                grown(sender, 50)
+                server.stop() if how == "stop" else server.kill()
+                sender.refused.clear()
+                wait_for(lambda: sender.refused, "a refused message")
+                assert {text[:9] for text in sender.refused} == {"451 4.3.0"}
+                status, said = readiness(service)
+                assert (status, said["status"]) == (503, "not ready")
+                assert said["database"].startswith("the database does not answer")
+                server.start()
+                wait_for(lambda: readiness(service)[0] == 200, "readiness")
+            grown(sender, 50)
+        check(sink, sender.accepted)
+
+
+def test_two_nodes_migrate_at_once(server: Postgres) -> None:
+    """Both come up; every migration was applied by one of them."""
+    env = {"REPONDEUR_DATABASE_URL": server.database("fleet")}
+    with ExitStack() as stack, ThreadPoolExecutor() as both:
+        nodes = [Service(env=env) for _ in range(2)]
+        for node in nodes:
+            stack.callback(node.clean)
+            stack.callback(node.stop)
+        list(both.map(Service.start, nodes))
+        wait_for(lambda: all(readiness(node)[0] == 200 for node in nodes), "readiness")
+        applied = [node.log.count('"event": "migrated"') for node in nodes]
+        count = int(server.sql("SELECT count(*) FROM django_migrations", "fleet"))
+        assert sorted(applied) == [0, count]
