@@ -23,16 +23,20 @@ class Load(threading.Thread):
     mail server would, to the next of `ports` when a connection fails.
 
     accepted: the numbers that got 250. refused: the other replies, each once, as text.
-    share: (this one, of how many): several loads never send the same number.
+    share: (this one, of how many): several loads never send the same number, and begin with
+    different ports. patience: seconds for one reply.
     """
 
-    def __init__(self, ports: Sequence[int], share: tuple[int, int] = (0, 1)) -> None:
+    def __init__(
+        self, ports: Sequence[int], share: tuple[int, int] = (0, 1), patience: float = 20
+    ) -> None:
         super().__init__(daemon=True)
         self.accepted: list[int] = []
         self.refused: set[str] = set()
         self.stopping = threading.Event()
         self._ports = list(ports)
         self._number, self._step = share
+        self._patience = patience
 
     def run(self) -> None:
         tries = self._number
@@ -40,7 +44,7 @@ class Load(threading.Thread):
             port = self._ports[tries % len(self._ports)]
             tries += 1
             try:
-                with Wire(port, timeout=20) as wire:
+                with Wire(port, timeout=self._patience) as wire:
                     wire.expect("220")
                     wire.ask("LHLO load.example", "250")
                     while not self.stopping.is_set():
@@ -58,20 +62,28 @@ class Load(threading.Thread):
             self.refused.add(str(reply))
             self.stopping.wait(PAUSE_S)
 
-    def stop(self) -> None:
-        self.stopping.set()
-        self.join(30)
+
+@contextmanager
+def load(service: Service) -> Iterator[Load]:
+    """One client."""
+    with loads([service], 1, 20) as (sender,):
+        yield sender
 
 
 @contextmanager
-def load(*services: Service) -> Iterator[Load]:
-    """One client, on the first of `services` that serves it."""
-    sender = Load([service.lmtp_port for service in services])
-    sender.start()
+def loads(services: Sequence[Service], count: int, patience: float) -> Iterator[list[Load]]:
+    """`count` clients, each on the next of `services` that serves it."""
+    ports = [service.lmtp_port for service in services]
+    senders = [Load(ports, (number, count), patience) for number in range(count)]
+    for sender in senders:
+        sender.start()
     try:
-        yield sender
+        yield senders
     finally:
-        sender.stop()
+        for sender in senders:
+            sender.stopping.set()
+        for sender in senders:
+            sender.join(30)
 
 
 def grown(sender: Load, by: int) -> None:

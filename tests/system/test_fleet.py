@@ -1,0 +1,114 @@
+"""Several nodes on one database: one dies, one hangs, one is restarted (design §10)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from tests.peers.postgres import Postgres
+from tests.peers.process import wait_for
+from tests.peers.service import Service
+from tests.peers.sink import Sink
+from tests.peers.wire import send
+from tests.system.house import ALICE, BOB, message, settle
+from tests.system.load import PEOPLE, Load, check, grown, loads
+
+TAKEN_OVER_S = 60  # the promise of design §10
+PATIENCE_S = 3.0  # of a client with a node that hangs
+RELAY_DELAY_S = 1.0  # keeps replies in hand while their node dies
+SECRET = "one-for-all-nodes-and-long-enough-to-be-a-key"
+
+
+@contextmanager
+def fleet(count: int, postgres: Postgres, sink: Sink, **more: str) -> Iterator[list[Service]]:
+    """Nodes that share a database and a secret; Alice has a responder. `more`: settings."""
+    env = {
+        "REPONDEUR_DATABASE_URL": postgres.database("fleet"),
+        "REPONDEUR_SECRET_KEY": SECRET,
+        "REPONDEUR_HOSTNAME": "mx.hoster.example",  # one greeting for all, as hosters do
+        **more,
+    }
+    with ExitStack() as stack:
+        relay = f"smtp://{sink.address}"
+        nodes = [stack.enter_context(Service(relay=relay, env=env)) for _ in range(count)]
+        settle(nodes[0])
+        yield nodes
+
+
+def accepted(senders: Sequence[Load]) -> list[int]:
+    return [number for sender in senders for number in tuple(sender.accepted)]
+
+
+def all_grown(senders: Sequence[Load], by: int) -> None:
+    for sender in senders:
+        grown(sender, by)
+
+
+def test_one_node_is_killed_and_one_hangs(postgres: Postgres, sink: Sink) -> None:
+    with fleet(3, postgres, sink) as nodes:
+        killed, hung, _ = nodes
+        with loads(nodes, 3, PATIENCE_S) as senders:
+            all_grown(senders, 30)
+            early = accepted(senders)
+            check(sink, early)
+            sink.delay = RELAY_DELAY_S
+            all_grown(senders, 10)
+            os.kill(hung.pid, signal.SIGSTOP)
+            killed.kill()
+            since = time.monotonic()
+            sink.delay = 0
+            all_grown(senders, 30)
+        # Also the messages that the client of the hung node sent a second time to another one.
+        check(sink, accepted(senders), TAKEN_OVER_S - (time.monotonic() - since))
+        os.kill(hung.pid, signal.SIGCONT)
+        hung.stop()  # it ends in order: what it had in hand has met its fate
+        wait_for(lambda: postgres.sql("SELECT count(*) FROM outbox", "fleet") == "0\n", "an end")
+        check(sink, accepted(senders))
+        # Twice only what was in hand when its node died or hung.
+        counts = Counter(received.recipients[0] for received in sink.received)
+        twice = {person for person, count in counts.items() if count > 1}
+        assert not twice & {PEOPLE[number] for number in early}
+        print(f"{len(counts)} answered, {len(twice)} of them twice")  # noqa: T201 - pytest -s shows it
+
+
+def test_a_rolling_restart_refuses_nothing(postgres: Postgres, sink: Sink) -> None:
+    with fleet(2, postgres, sink) as nodes:
+        with loads(nodes, 2, PATIENCE_S) as senders:
+            for node in nodes:
+                all_grown(senders, 30)
+                node.stop()
+                # Nothing waits for a lease to run out.
+                check(sink, accepted(senders), deadline=10)
+                all_grown(senders, 30)
+                node.start()
+            all_grown(senders, 30)
+        assert check(sink, accepted(senders)) == 0
+        # A client between two messages is told to go elsewhere; no message is turned away.
+        assert {text[:9] for sender in senders for text in sender.refused} <= {"421 4.3.2"}
+
+
+def test_limits_and_freezing_hold_across_nodes(postgres: Postgres, sink: Sink) -> None:
+    limit = 4
+    with fleet(2, postgres, sink, REPONDEUR_REPLIES_PER_HOUR=str(limit)) as nodes:
+        nodes[0].must("responder", "set", ALICE, "--interval", "0s")
+        for number in range(limit + 4):
+            port = nodes[number % 2].lmtp_port
+            assert send(port, BOB, [ALICE], message(number))[0].code == 250
+        assert len(sink.wait(limit)) == limit
+        for number, option in enumerate(["--freeze", "--unfreeze"]):
+            for target in (("domain", "set", "example.fr"), ("customer", "set", "alice-rep")):
+                nodes[0].must(*target, option)
+                for node in nodes:
+                    person = f"{number}.{target[0]}.{node.lmtp_port}@example.org"
+                    (reply,) = send(node.lmtp_port, person, [ALICE], message(1, sender=person))
+                    assert reply.code == 250
+            # Thawed one after the other: the customer's node answers only when both are.
+        wait_for(
+            lambda: postgres.sql("SELECT count(*) FROM outbox", "fleet") == "0\n", "an empty outbox"
+        )
+        answered = {received.recipients[0] for received in sink.received} - {BOB}
+        assert answered == {f"1.customer.{node.lmtp_port}@example.org" for node in nodes}
