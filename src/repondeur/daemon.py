@@ -9,6 +9,7 @@ import asyncio
 import gc
 import logging
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -56,6 +57,7 @@ NOTICES_EVERY_S = 60.0
 MX_EVERY_S = 15.0  # a batch is 50 domains, so 5,000 take 25 minutes after an import
 IN_TURN_TERM = timedelta(minutes=5)  # above the longest run: a batch of domains without answer
 PURGE_TERM = timedelta(seconds=60)  # how long the purge stays with one process between chunks
+HOLDER_HOST = 40  # characters of the host name in it; the column has 64
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # set by the serve command, see there
 RESPAWN_PAUSE_S = 1.0
 # New objects before a look for cycles, in each generation. A message makes many objects and
@@ -222,20 +224,28 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 def _jobs(config: Config) -> Iterator[Coroutine[None, None, None]]:
+    holder = _holder(config)
     yield _run_operations()
-    yield _purge(config)
-    yield _in_turn(config, "notices", NOTICES_EVERY_S, lambda: reminders.run(clock()))
+    yield _purge(config, holder)
+    yield _in_turn(holder, "notices", NOTICES_EVERY_S, lambda: reminders.run(clock()))
     if config.mx_hosts:
 
         def look_up() -> int:
             return mx.run(clock(), config.mx_hosts, mx.resolver())
 
-        yield _in_turn(config, "mx", MX_EVERY_S, look_up)
+        yield _in_turn(holder, "mx", MX_EVERY_S, look_up)
 
 
-async def _in_turn(config: Config, name: str, every_s: float, function: Callable[[], int]) -> None:
+def _holder(config: Config) -> str:
+    """This process's name among those that may hold a duty.
+
+    Nodes may greet with one host name, and containers all have the same process id.
+    """
+    return f"{config.hostname[:HOLDER_HOST]}/{os.getpid()}/{secrets.token_hex(4)}"
+
+
+async def _in_turn(holder: str, name: str, every_s: float, function: Callable[[], int]) -> None:
     """Run `function` every so often, in one process of the fleet at a time."""
-    holder = f"{config.hostname}/{os.getpid()}"
     while True:
         await asyncio.sleep(every_s)
         try:
@@ -258,9 +268,8 @@ async def _run_operations() -> None:
         await asyncio.sleep(OPERATIONS_EVERY_S)
 
 
-async def _purge(config: Config) -> None:
+async def _purge(config: Config, holder: str) -> None:
     """Retention, in one process of the fleet."""
-    holder = f"{config.hostname}/{os.getpid()}"
     kept = timedelta(days=config.journal_days)
     while True:
         await asyncio.sleep(PURGE_EVERY_S)

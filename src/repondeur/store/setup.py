@@ -14,6 +14,12 @@ from django.conf import settings
 
 # A writer waits this long for another process's commit before the mail path says 451.
 LOCK_TIMEOUT_S = 5
+# PostgreSQL sees a node that hangs or is cut off, and gives its row locks to the others.
+IDLE_IN_TRANSACTION_S = 10  # a batch's transaction never waits for anything but the database
+# And a node sees a database that is cut off: within SILENCE_S its messages get 451, where TCP alone
+# would keep them for a quarter of an hour.
+SILENCE_S = 15
+_PROBES = {"idle": 5, "interval": 5, "count": 2}  # TCP keepalives: 5 + 2 * 5 = SILENCE_S
 # A batch's statements differ by its number of rows, and preparing one costs as much as running it.
 STATEMENTS_KEPT = 512
 # Pages of 4 KiB in the write-ahead log before they move into the file: many batches change the
@@ -60,7 +66,12 @@ def database(url: str) -> dict[str, Any]:
         "OPTIONS": {
             **query,
             "connect_timeout": LOCK_TIMEOUT_S,
-            "options": f"-c lock_timeout={LOCK_TIMEOUT_S}s",
+            "tcp_user_timeout": SILENCE_S * 1000,
+            **{f"keepalives_{name}": value for name, value in _PROBES.items()},
+            "options": f"-c lock_timeout={LOCK_TIMEOUT_S}s"
+            f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_S}s"
+            f" -c tcp_user_timeout={SILENCE_S}s"
+            + "".join(f" -c tcp_keepalives_{name}={value}" for name, value in _PROBES.items()),
         },
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": True,
