@@ -117,6 +117,8 @@ def test_the_whole_way(place: House, language: str, size: str, js: bool) -> None
         expect(page.locator("#notices")).to_contain_text(told)
         settled(page, words, "active", js=js)
         expect(page.locator("#notices")).to_contain_text(words["done"])
+        if js:
+            expect(page.locator("h1 .count")).to_have_text("1")
         look("7-active")
 
         reply = place.write(mailbox, f"marie.{name}@example.com", "Rendez-vous")

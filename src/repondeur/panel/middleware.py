@@ -44,6 +44,14 @@ TRANSPORT = "max-age=31536000"  # a year, the least that browsers' preload lists
 OTHER_DOORS = ("1.0/", "auth/")
 
 
+def spoken(language: str) -> str:
+    """The panel's language for an account's: the panel may have no catalogue for that one."""
+    try:
+        return translation.get_supported_language_variant(language)
+    except LookupError:
+        return str(settings.LANGUAGE_CODE)
+
+
 def security_headers(get_response: Next) -> Next:
     """Headers that tell the browser what it may do; a view may have set its own."""
 
@@ -91,7 +99,7 @@ def preferences(get_response: Next) -> Next:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if request.user.is_authenticated:
-            language = translation.get_supported_language_variant(request.user.language)
+            language = spoken(request.user.language)
             translation.activate(language)
             request.LANGUAGE_CODE = language
             timezone.activate(request.user.zone)

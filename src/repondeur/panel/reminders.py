@@ -11,6 +11,7 @@ from django.utils import timezone, translation
 
 from repondeur.hosting import forgotten
 from repondeur.panel import mail_out
+from repondeur.panel.middleware import spoken
 
 
 def run(t: datetime) -> int:
@@ -21,7 +22,7 @@ def run(t: datetime) -> int:
 def send(due: forgotten.Due) -> None:
     """One mail by the relay."""
     customer = due.responder.domain.customer
-    language = translation.get_supported_language_variant(customer.language)
+    language = spoken(customer.language)
     with translation.override(language), timezone.override(customer.zone):
         context = {"due": due, "customer": customer, "url": settings.PANEL_PUBLIC_URL.rstrip("/")}
         subject = render_to_string(f"panel/mail/{due.kind}_subject.txt", context).strip()

@@ -290,6 +290,9 @@ class ResponderForm(forms.Form):
         """What was chosen, as far as it can be read; errors stand beside their fields."""
         values = self.cleaned_data
         temporary = values.get("duration") != PERMANENT
+        if not temporary:  # dates that are not asked for cannot be wrong
+            for name in ("start_date", "start_time", "end_date", "end_time"):
+                self.errors.pop(name, None)
         free = self._free
         keeps = bool(values.get("copy"))
         base = from_responder(self.responder) if self.responder is not None else Wanted(text="")

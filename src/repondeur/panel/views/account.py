@@ -18,6 +18,7 @@ from repondeur.hosting.audit import Action
 from repondeur.hosting.listing import page
 from repondeur.panel import signals
 from repondeur.panel.forms.account import PreferencesForm
+from repondeur.panel.middleware import spoken
 from repondeur.panel.views.common import customer, page_number
 
 PAGE_SIZE = 50
@@ -60,7 +61,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
             reminders=values["reminders"],
         ):
             signals.write(request, person, Action.ACCOUNT_CHANGED)
-        with translation.override(translation.get_supported_language_variant(values["language"])):
+        with translation.override(spoken(values["language"])):
             messages.success(request, gettext("Saved."))
         return redirect("account")
     return render(request, "panel/account/preferences.html", {"form": form})

@@ -43,6 +43,16 @@
     if (wrong) wrong.focus()
   }
 
+  // A mistake that is being mended is no longer marked.
+  function forgive (event) {
+    const field = event.target.closest('.wrong')
+    if (!field) return
+    field.classList.remove('wrong')
+    event.target.removeAttribute('aria-invalid')
+  }
+  document.addEventListener('input', forgive)
+  document.addEventListener('change', forgive)
+
   // A form is sent once, however often its button is pressed.
   document.addEventListener('submit', (event) => {
     const form = event.target

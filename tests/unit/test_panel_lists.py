@@ -1,0 +1,155 @@
+"""The lists: search, paging, states, and as many statements for few rows as for many."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+
+from tests.panel_house import House, house
+
+LIST = "/emails/alice.fr/responders/"
+NOW = datetime(2026, 12, 10, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[House]:
+    with time_machine.travel(NOW), house(tmp_path) as found:
+        yield found
+
+
+def fill(place: House, numbers: range) -> None:
+    """More domains, mailboxes with an alias, responders and operations of Alice's."""
+    from repondeur.hosting import customers, domains, mailboxes
+
+    alice = customers.get("alice-rep")
+    domains.change(place.domain(), offer_="unlimited")
+    for number in numbers:
+        domains.add(NOW, f"domain{number}.example", alice)
+        mailboxes.add(NOW, place.domain(), f"box{number}", "", [f"alias{number}@alice.fr"])
+        place.responder(f"box{number}")
+
+
+def page(place: House, path: str) -> str:
+    return place.client("alice-rep").get(path).content.decode()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/emails/",
+        "/emails/alice.fr/",
+        "/emails/alice.fr/responders/",
+        "/emails/alice.fr/operations/",
+        "/account/log/",
+    ],
+)
+def test_a_page_takes_as_many_statements_for_sixty_rows_as_for_two(place: House, path: str) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    alice = place.client("alice-rep")
+    counts = []
+    for numbers in (range(2), range(2, 62)):
+        fill(place, numbers)
+        with CaptureQueriesContext(connection) as said:
+            assert alice.get(path).status_code == 200
+        counts.append(len(said))
+    assert counts[0] == counts[1]
+    assert counts[0] <= 16
+
+
+def test_lists_are_searched_and_paged(place: House) -> None:
+    fill(place, range(60))
+    assert "Page 1 sur 2" in page(place, "/emails/")
+    assert "domain42.example" in page(place, "/emails/?q=main42")
+    assert "domain41.example" not in page(place, "/emails/?q=main42")
+    assert "bob.net" not in page(place, "/emails/?q=bob")
+    assert "box9@alice.fr" in page(place, "/emails/alice.fr/?page=2")
+    assert "box9@alice.fr" in page(place, "/emails/alice.fr/?page=999999999999999999999")
+    assert "box1@alice.fr" in page(place, "/emails/alice.fr/responders/?q=box1")
+    assert "Aucun répondeur" in page(place, "/emails/alice.fr/responders/?q=%00%F0%9F%8C%B4")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "word"),
+    [
+        ({}, "Actif"),
+        ({"enabled": False}, "Désactivé"),
+        ({"start": NOW + timedelta(days=3)}, "dès le 13 décembre 2026 à 10:00"),
+        ({"start": NOW - timedelta(days=3), "end": NOW + timedelta(minutes=5)}, "Actif"),
+        ({"start": NOW - timedelta(days=8), "end": NOW}, "Terminé"),
+    ],
+)
+def test_the_state_is_right_at_this_instant(
+    place: House, wanted: dict[str, object], word: str
+) -> None:
+    place.responder("a", **wanted)
+    assert word in page(place, "/emails/alice.fr/responders/")
+
+
+def test_a_row_is_looked_at_again_when_it_changes(place: House) -> None:
+    place.responder("a", start=NOW + timedelta(minutes=10))
+    found = re.search(r'hx-trigger="load delay:([\d.]+)s"', page(place, LIST))
+    assert found is not None
+    assert 590 < float(found[1]) <= 600.5
+
+
+def test_an_operation_shows_until_it_is_done(place: House) -> None:
+    from repondeur.hosting import operations
+    from repondeur.hosting.wanted import Wanted
+
+    asked = operations.request("add", place.domain(), "a", Wanted(text="x"), None, "panel", NOW)
+    path = f"/emails/alice.fr/responders/?waited={asked.id}"
+    waiting = page(place, path)
+    assert "L’ajout du répondeur est en cours" in waiting
+    assert "En cours" in waiting
+    assert 'hx-trigger="load delay:1.0s"' in waiting
+    place.run()
+    done = page(place, path + "&htmx=1")
+    assert "C’est fait" in done
+    assert "Actif" in done
+    assert "<html" not in done
+    assert "hx-trigger" not in done
+
+
+def test_a_failure_is_told_and_can_be_tried_again(place: House) -> None:
+    from repondeur.hosting import mailboxes, responders
+
+    failed = place.failed()
+    alice = place.client("alice-rep")
+    for path in ("/emails/alice.fr/responders/", "/emails/alice.fr/operations/"):
+        said = alice.get(path).content.decode()
+        assert "Il n’y a pas de boîte e-mail c@alice.fr" in said
+        assert "Réessayer" in said
+    retry = f"/emails/alice.fr/operations/{failed.id}/retry/"
+    assert "boîte e-mail c@alice.fr" in alice.post(retry, follow=True).content.decode()
+    mailboxes.add(NOW, place.domain(), "c")
+    assert alice.post(retry).status_code == 302
+    place.run()
+    assert responders.get(place.domain(), "c").text == "x"
+
+
+def test_switching_off_and_on_and_removing(place: House) -> None:
+    from repondeur.hosting import audit, customers, responders
+
+    id_ = place.responder("a")
+    alice, path = place.client("alice-rep"), f"/emails/alice.fr/responders/{id_}/"
+    alice.post(path + "switch/", {"enabled": "no", "version": "1"})
+    place.run()
+    assert not responders.get(place.domain(), "a").enabled
+    stale = alice.post(path + "delete/", {"version": "1"}, follow=True)
+    assert "Quelqu’un d’autre a modifié" in stale.content.decode()
+    alice.post(path + "switch/", {"enabled": "yes", "version": "2"})
+    place.run()
+    assert responders.get(place.domain(), "a").enabled
+    assert "Supprimer ce répondeur" in alice.get(path + "delete/").content.decode()
+    alice.post(path + "delete/", {"version": "3"})
+    place.run()
+    assert not responders.find(place.domain()).exists()
+    said = [one.action for one in audit.find(customers.get("alice-rep"))]
+    assert said == ["responder-delete", "responder-change", "responder-change"]
