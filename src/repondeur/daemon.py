@@ -56,7 +56,7 @@ PURGE_EVERY_S = 300.0
 NOTICES_EVERY_S = 60.0
 MX_EVERY_S = 15.0  # a batch is 50 domains, so 5,000 take 25 minutes after an import
 IN_TURN_TERM = timedelta(minutes=5)  # above the longest run: a batch of domains without answer
-PURGE_TERM = timedelta(seconds=60)  # how long the purge stays with one process between chunks
+PURGE_TERM = timedelta(seconds=60)  # renewed while a sweep goes on
 HOLDER_HOST = 40  # characters of the host name in it; the column has 64
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # set by the serve command, see there
 RESPAWN_PAUSE_S = 1.0
@@ -271,24 +271,36 @@ async def _run_operations() -> None:
 async def _purge(config: Config, holder: str) -> None:
     """Retention, in one process of the fleet."""
     kept = timedelta(days=config.journal_days)
-    while True:
-        await asyncio.sleep(PURGE_EVERY_S)
-        try:
-            while await asyncio.to_thread(
-                _with_connection, duty.take, "purge", holder, clock(), PURGE_TERM
-            ):
-                deleted = await asyncio.to_thread(_with_connection, _sweep, kept)
-                log.info("purged", rows=deleted)
-                break
-        except Error as error:
-            log.warning("purge: database", error=str(error))
+    stopping = threading.Event()
+    try:
+        while True:
+            await asyncio.sleep(PURGE_EVERY_S)
+            try:
+                if await asyncio.to_thread(
+                    _with_connection, duty.take, "purge", holder, clock(), PURGE_TERM
+                ):
+                    deleted = await asyncio.to_thread(
+                        _with_connection, _sweep, kept, holder, stopping
+                    )
+                    log.info("purged", rows=deleted)
+            except Error as error:
+                log.warning("purge: database", error=str(error))
+    finally:
+        stopping.set()  # the thread of a long sweep would hold up the process's end
 
 
-def _sweep(kept: timedelta) -> int:
+def _sweep(kept: timedelta, holder: str, stopping: threading.Event) -> int:
+    """One sweep, as long as the duty stays with `holder`; how many rows it deleted."""
     total = 0
+    mine_until = clock() + PURGE_TERM / 2
     for deleted in purge.sweep(clock(), kept):
         total += deleted
-        time.sleep(PURGE_PAUSE_S)
+        if stopping.wait(PURGE_PAUSE_S):
+            break
+        if clock() > mine_until:
+            if not duty.take("purge", holder, clock(), PURGE_TERM):
+                break
+            mine_until = clock() + PURGE_TERM / 2
     return total
 
 
