@@ -29,11 +29,16 @@ SENTENCES: dict[str, Promise] = {
     "end-past": _("This end has passed. Choose a later one."),
     "copy-to-self": _("This is the responder’s own address: the message would turn in circles."),
     "copy-to-kept": _("You chose to keep no copy: leave this empty, or keep a copy."),
+    "no-place-for-copy": _("A free responder has no mailbox: write the address that gets the "
+                           "copies, or keep no copy."),
+    "url": _("This is no web address. Write it as https://example.org."),
     "contact": _("“%(found)s” is neither an address nor a domain. Write name@example.org or "
                  "@example.org."),
     "password": _("This password cannot be used."),
     "type": _("This value cannot be used."),
     "access-rule": _("This value cannot be used."),
+    "url": _("This value cannot be used."),
+    "no-place-for-copy": _("Write where the copies go, or keep no copy."),
     "double": _("This value is there twice."),
     "unknown-field": _("This value cannot be used."),
     # not there
