@@ -27,9 +27,10 @@ import uvicorn
 import uvloop
 from django.db import Error, connection
 from dns.exception import DNSException
-from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import start_http_server
+from prometheus_client.multiprocess import mark_process_dead
 
+from repondeur import metrics, systemd
 from repondeur.config import Config, Listen
 from repondeur.flow.batcher import Batcher
 from repondeur.flow.courier import LEASE, Courier
@@ -54,11 +55,11 @@ GRACE_S = 20.0  # for running transactions and deliveries at a stop; systemd wai
 OPERATIONS_EVERY_S = 0.5  # a change asked for in the panel is live within a second
 PURGE_EVERY_S = 300.0
 NOTICES_EVERY_S = 60.0
+OUTBOX_EVERY_S = 15.0  # as often as Prometheus usually asks
 MX_EVERY_S = 15.0  # a batch is 50 domains, so 5,000 take 25 minutes after an import
 IN_TURN_TERM = timedelta(minutes=5)  # above the longest run: a batch of domains without answer
 PURGE_TERM = timedelta(seconds=60)  # renewed while a sweep goes on
 HOLDER_HOST = 40  # characters of the host name in it; the column has 64
-METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # set by the serve command, see there
 RESPAWN_PAUSE_S = 1.0
 # New objects before a look for cycles, in each generation. A message makes many objects and
 # almost no cycles, so that Python's own thresholds look too often.
@@ -87,7 +88,7 @@ def serve(config: Config, only: Only | None = None) -> int:
         log.info("listening", part=name, address="{}:{}".format(*sock.getsockname()[:2]))
     if config.workers > 1:
         return _supervise(config, sockets)
-    return uvloop.run(_work(config, sockets, metrics=True))
+    return uvloop.run(_work(config, sockets, tells=True))
 
 
 class Sockets:
@@ -113,8 +114,11 @@ def _bind(address: Listen | None) -> socket.socket | None:
 # -- One worker
 
 
-async def _work(config: Config, sockets: Sockets, *, metrics: bool) -> int:
-    """Everything that one process does, until it is told to stop."""
+async def _work(config: Config, sockets: Sockets, *, tells: bool) -> int:
+    """Everything that one process does, until it is told to stop.
+
+    tells: whether Prometheus asks this one.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -125,19 +129,25 @@ async def _work(config: Config, sockets: Sockets, *, metrics: bool) -> int:
             checks["relay"] = await _mail(config, sockets, parts)
         if sockets.http is not None:
             await _web(sockets.http, checks, parts)
-        if metrics and config.metrics_listen is not None:
+        jobs = [systemd.watchdog(), *_jobs(config)]
+        if tells and config.metrics_listen is not None:
             server, _ = start_http_server(
-                config.metrics_listen.port, config.metrics_listen.host, registry=metrics_registry()
+                config.metrics_listen.port,
+                config.metrics_listen.host,
+                registry=metrics.registry(),
             )
             parts.callback(server.shutdown)
-        for job in _jobs(config):
+            jobs.append(_look_at_outbox())
+        for job in jobs:
             task = loop.create_task(job)
             parts.push_async_callback(_end, task)
         gc.freeze()  # what is loaded now stays: not to be searched again
         gc.set_threshold(*GC_THRESHOLDS)
         log.info("ready", pid=os.getpid())
+        systemd.notify("READY=1")
         await stop.wait()
         log.info("stopping", pid=os.getpid())
+        systemd.notify("STOPPING=1")
     return 0
 
 
@@ -258,6 +268,15 @@ async def _in_turn(holder: str, name: str, every_s: float, function: Callable[[]
             log.warning(f"{name}: failed, tried again", error=str(error))
 
 
+async def _look_at_outbox() -> None:
+    while True:
+        try:
+            await asyncio.to_thread(_with_connection, metrics.look_at_outbox, clock())
+        except Error as error:
+            log.warning("metrics: database", error=str(error))
+        await asyncio.sleep(OUTBOX_EVERY_S)
+
+
 async def _run_operations() -> None:
     """Make requested changes live. Any process may: each operation is claimed once."""
     while True:
@@ -319,6 +338,7 @@ def _supervise(config: Config, sockets: Sockets) -> int:
     """Fork the workers, replace one that dies, pass the stop on to all."""
     alive, parent = os.pipe()  # a worker sees it close when the parent is gone, however it went
     workers: dict[int, float] = {}
+    teller = 0  # the worker that Prometheus asks
     stopping = False
 
     def stop(*_: object) -> None:
@@ -337,18 +357,21 @@ def _supervise(config: Config, sockets: Sockets) -> int:
                 os.close(parent)
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 _watch(alive)
-                os._exit(uvloop.run(_work(config, sockets, metrics=not workers)))
+                os._exit(uvloop.run(_work(config, sockets, tells=not teller)))
             workers[pid] = time.monotonic()
+            teller = teller or pid
         try:
             pid, status = os.wait()
         except InterruptedError:
             continue
         born = workers.pop(pid)
+        mark_process_dead(pid)  # type: ignore[no-untyped-call] # the library has no hints here
+        teller = 0 if pid == teller else teller
         if not stopping:
             log.error("worker died", pid=pid, status=status)
             if time.monotonic() - born < RESPAWN_PAUSE_S:
                 time.sleep(RESPAWN_PAUSE_S)  # a worker that cannot start must not spin
-    shutil.rmtree(os.environ[METRICS_FOLDER], ignore_errors=True)
+    shutil.rmtree(os.environ[metrics.FOLDER], ignore_errors=True)
     return 0
 
 
@@ -360,15 +383,6 @@ def _watch(alive: int) -> None:
         os._exit(1)
 
     threading.Thread(target=wait, name="watch", daemon=True).start()
-
-
-def metrics_registry() -> CollectorRegistry:
-    """This process's metrics, or, with several workers, everybody's."""
-    if METRICS_FOLDER not in os.environ:
-        return REGISTRY
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call] # the library has no hints here
-    return registry
 
 
 def set_up_logging(config: Config) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from tests.peers.postgres import Postgres
-from tests.peers.process import wait_for
+from tests.peers.process import LOOPBACK, answers, wait_for
 from tests.peers.service import Service
 from tests.peers.sink import Sink
 from tests.peers.wire import send
@@ -112,3 +113,32 @@ def test_limits_and_freezing_hold_across_nodes(postgres: Postgres, sink: Sink) -
         )
         answered = {received.recipients[0] for received in sink.received} - {BOB}
         assert answered == {f"1.customer.{node.lmtp_port}@example.org" for node in nodes}
+
+
+def metrics(node: Service) -> dict[str, float]:
+    """What Prometheus would read: sample with its labels -> value."""
+    with urllib.request.urlopen(
+        f"http://{LOOPBACK}:{node.metrics_port}/metrics", timeout=10
+    ) as answer:
+        lines = answer.read().decode().splitlines()
+    pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, _, value in pairs}
+
+
+def test_metrics_add_up_over_workers_and_outlive_one(sink: Sink) -> None:
+    env = {"REPONDEUR_WORKERS": "2"}
+    with Service(relay=f"smtp://{sink.address}", env=env) as node:
+        settle(node)
+        wait_for(lambda: node.log.count('"event": "ready"') == 2, "both workers")
+        with loads([node], 2, PATIENCE_S) as senders:
+            all_grown(senders, 20)
+        found = metrics(node)
+        replies = 'repondeur_messages_total{reason="reply"}'
+        assert found[replies] == len(accepted(senders))
+        assert found["process_open_fds"] > found["repondeur_outbox_depth"] >= 0
+        assert not [name for name in found if "pid=" in name]
+        # The worker that Prometheus asks dies: another takes its place, and no count is lost.
+        os.kill(min(pid for pid in node.pids if pid != node.pid), signal.SIGKILL)
+        wait_for(lambda: "worker died" in node.log, "the end of a worker")
+        wait_for(lambda: answers(node.metrics_port), "metrics again")
+        assert metrics(node)[replies] == found[replies]

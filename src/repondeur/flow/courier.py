@@ -25,7 +25,11 @@ CLAIM_EVERY_S = 2.0
 IN_HAND_LIMIT = 1000  # replies kept in memory; more stay in the outbox until there is room
 
 FATES = Counter("repondeur_replies", "Attempts to hand a reply to the relay, by fate", ["fate"])
-IN_HAND = Gauge("repondeur_replies_in_hand", "Replies that this process is sending")
+IN_HAND = Gauge(
+    "repondeur_replies_in_hand",
+    "Replies that this node is sending",
+    multiprocess_mode="livesum",
+)
 
 
 class Courier:
