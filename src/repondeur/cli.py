@@ -26,6 +26,10 @@ COMMANDS = {
     "journal": "journal",
     "config": "service",
     "migrate": "service",
+    "doctor": "doctor",
+    "backup": "backup",
+    "restore": "backup",
+    "db": "db",
     "completion": "service",
 }
 

@@ -1,0 +1,92 @@
+"""repondeur doctor"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from repondeur.commands.common import Session, json_option, pass_session, print_json
+
+if TYPE_CHECKING:
+    from repondeur.config import Config
+    from repondeur.hosting.doctor.finding import Finding
+
+_COLOURS = {"ok": "green", "unknown": "cyan", "warning": "yellow", "error": "red"}
+
+
+@click.command("doctor")
+@json_option
+@pass_session
+def doctor(session: Session, as_json: bool) -> int:
+    """Say what is wrong with this installation, and the mend of each finding."""
+    config = session.configure()
+    found = []
+    for finding in _findings(config, session.t):
+        found.append(finding)
+        if not as_json:
+            level = click.style(f"{finding.level:<8}", fg=_COLOURS[finding.level])
+            click.echo(f"{level} {finding.check}: {finding.text}")
+            if finding.mend:
+                click.echo(f"{'':<8} mend: {finding.mend}")
+    if as_json:
+        print_json(
+            [
+                {"check": f.check, "level": f.level, "text": f.text, "mend": f.mend or None}
+                for f in found
+            ]
+        )
+    return 1 if any(finding.level == "error" for finding in found) else 0
+
+
+def _findings(config: Config, t: datetime) -> Iterator[Finding]:
+    from repondeur.hosting import mx
+    from repondeur.hosting.doctor import database, machine, network, traffic
+
+    yield from machine.permissions(config.data_dir, _secrets(config))
+    yield from machine.disk(config.data_dir)
+    yield from machine.certificate(config.tls_cert, config.tls_key, t)
+    listen = [x for x in (config.lmtp_listen, config.smtp_listen, config.http_listen) if x]
+    yield from network.service([(x.host, x.port) for x in listen if x.port])
+    relay = config.relay
+    if relay.path is not None:
+        yield from network.maildir(relay.path)
+    else:
+        verified = relay.starttls == "required" or (bool(relay.user) and not _loopback(relay.host))
+        yield from network.relay(
+            relay.host, relay.port, config.hostname, relay.user, relay.password, verified=verified
+        )
+    resolver = mx.resolver()
+    yield from network.hello(config.hostname, resolver)
+    usable = True
+    for finding in database.check(
+        lambda: datetime.now(UTC), migrates=config.migrate or config.database.startswith("sqlite:")
+    ):
+        usable = usable and not (finding.mend and finding.check in ("database", "migrations"))
+        yield finding
+    if usable:
+        yield from traffic.stuck(t)
+        yield from traffic.silent(t)
+        yield from network.domains(set(config.mx_hosts), resolver)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _secrets(config: Config) -> set[Path]:
+    """The files that have secret settings."""
+    from repondeur.config import SETTINGS
+
+    origins = {config.origins[setting.name] for setting in SETTINGS if setting.secret}
+    return {Path(origin.removeprefix("file ")) for origin in origins if origin.startswith("file ")}
+
+
+COMMANDS = {"doctor": doctor}

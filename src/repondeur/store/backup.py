@@ -1,0 +1,180 @@
+"""The whole installation in one file, and back: a tar archive of the database and the secret key.
+
+SQLite is copied by its online backup, PostgreSQL by pg_dump and pg_restore; both while the
+service runs. The key belongs to it: without it nobody who was answered is remembered.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from repondeur.store.setup import database
+
+SQLITE = "repondeur.db"  # the archive's members
+DUMP = "postgresql.dump"
+KEY = "secret.key"
+# Other options of the URL are ours (timeouts); these say how to reach the server.
+_PASSED_ON = {"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT"}
+
+
+class BackupError(Exception):
+    """The backup was not made or not restored; the message says why, and what to do."""
+
+
+def write(url: str, secret_key: str, archive: Path) -> None:
+    """Back the database of `url` up into `archive`, which gets its name when it is complete."""
+    settings = database(url)
+    try:
+        with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".backup-") as folder:
+            part = Path(folder, "archive")
+            part.touch(mode=0o600)  # it has the key
+            key = Path(folder, KEY)
+            key.touch(mode=0o600)
+            key.write_text(secret_key + "\n", "ascii")
+            content = _copy(settings, Path(folder))
+            with tarfile.open(part, "w:gz", compresslevel=1) as tar:
+                for file in (key, content):
+                    tar.add(file, file.name)
+            with part.open("rb") as written:
+                os.fsync(written.fileno())
+            part.replace(archive)
+    except OSError as error:
+        raise BackupError(
+            f"{archive}: cannot be written: {error.strerror}; accepted: a file in a folder "
+            "that this user may write, with room for the database twice"
+        ) from error
+
+
+def _copy(settings: Mapping[str, Any], folder: Path) -> Path:
+    if "sqlite" in settings["ENGINE"]:
+        path = folder / SQLITE
+        try:
+            with (
+                closing(sqlite3.connect(f"file:{settings['NAME']}?mode=ro", uri=True)) as source,
+                closing(sqlite3.connect(path)) as copy,
+            ):
+                source.backup(copy)
+                copy.execute("PRAGMA journal_mode=DELETE")  # one file, no log beside it
+        except sqlite3.Error as error:
+            raise BackupError(f"{settings['NAME']}: cannot be read: {error}") from error
+        return path
+    path = folder / DUMP
+    _run(settings, "pg_dump", "--format=custom", "--no-owner", "--no-acl", f"--file={path}")
+    return path
+
+
+def read(url: str, archive: Path, *, replace: bool) -> str:
+    """Put the content of `archive` into the database of `url`; the secret key that goes with it.
+
+    replace: whether a database that has something in it may be overwritten. The service must
+    not run.
+    """
+    settings = database(url)
+    sqlite = "sqlite" in settings["ENGINE"]
+    try:
+        with (
+            tempfile.TemporaryDirectory(dir=_scratch(settings), prefix=".restore-") as folder,
+            tarfile.open(archive) as tar,
+        ):
+            wanted = SQLITE if sqlite else DUMP
+            found = tar.getnames()
+            if KEY not in found or wanted not in found:
+                raise BackupError(
+                    f"{archive}: found {', '.join(found) or 'nothing'}; accepted: a backup of "
+                    f"{'SQLite' if sqlite else 'PostgreSQL'}, with {KEY} and {wanted}"
+                )
+            if _has_content(settings) and not replace:
+                raise BackupError(
+                    f"{settings['NAME']}: has content already; give --replace to overwrite it"
+                )
+            for name in (KEY, wanted):
+                tar.extract(name, folder, filter="data")
+            key = Path(folder, KEY).read_text("ascii").strip()
+            if sqlite:
+                _put(Path(folder, SQLITE), Path(settings["NAME"]))
+            else:
+                _run(
+                    settings, "pg_restore", "--clean", "--if-exists", "--no-owner", "--no-acl",
+                    "--single-transaction", f"--dbname={settings['NAME']}", str(Path(folder, DUMP)),
+                )  # fmt: skip
+    except (tarfile.TarError, EOFError) as error:
+        raise BackupError(f"{archive}: is no backup of repondeur: {error}") from error
+    except OSError as error:
+        raise BackupError(f"{error.filename}: {error.strerror}") from error
+    return key
+
+
+def _scratch(settings: Mapping[str, Any]) -> Path | None:
+    """Where to unpack: beside SQLite's file, so that it can be renamed into its place."""
+    return Path(settings["NAME"]).parent if "sqlite" in settings["ENGINE"] else None
+
+
+def _has_content(settings: Mapping[str, Any]) -> bool:
+    if "sqlite" in settings["ENGINE"]:
+        return Path(settings["NAME"]).exists()
+    try:
+        with psycopg.connect(**_parameters(settings)) as connection:
+            row = connection.execute(
+                "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = current_schema())"
+            ).fetchone()
+    except psycopg.Error as error:
+        raise BackupError(f"{settings['NAME']}: the database does not answer: {error}") from error
+    return row is not None and bool(row[0])
+
+
+def _put(copy: Path, place: Path) -> None:
+    with closing(sqlite3.connect(copy)) as connection:
+        try:
+            (state,) = connection.execute("PRAGMA quick_check").fetchone()
+        except sqlite3.Error as error:
+            state = str(error)
+    if state != "ok":
+        raise BackupError(f"the copy in the archive is damaged: {state}; take another backup")
+    for suffix in ("-wal", "-shm"):  # of the old file: they must not meet the new one
+        place.with_name(place.name + suffix).unlink(missing_ok=True)
+    copy.replace(place)
+
+
+def _parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
+    named = {
+        "dbname": settings["NAME"],
+        "user": settings["USER"],
+        "password": settings["PASSWORD"],
+        "host": settings["HOST"],
+        "port": settings["PORT"],
+    }
+    options = {name: settings["OPTIONS"].get(name) for name in _PASSED_ON}
+    return {name: value for name, value in (named | options).items() if value}
+
+
+def _run(settings: Mapping[str, Any], program: str, *arguments: str) -> None:
+    """A program of PostgreSQL's; it gets the password in its environment, where `ps` shows none."""
+    names = {
+        "dbname": "PGDATABASE", "user": "PGUSER", "password": "PGPASSWORD", "host": "PGHOST",
+        "port": "PGPORT", **_PASSED_ON,
+    }  # fmt: skip
+    environment = {names[name]: value for name, value in _parameters(settings).items()}
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed program; its arguments are ours
+            [program, *arguments],
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise BackupError(
+            f"{program} is not installed; mend: apt-get install postgresql-client"
+        ) from error
+    if done.returncode:
+        raise BackupError(f"{program} failed: {done.stderr.strip()}")

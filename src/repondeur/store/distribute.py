@@ -1,0 +1,74 @@
+"""The schema spread over several PostgreSQL servers by the Citus extension (design §4).
+
+What grows with mail or with customers' domains is spread by `domain_id`, all of a domain in one
+place; what every place joins with is copied to each; the rest stays on the coordinator.
+"""
+
+from __future__ import annotations
+
+from django.db import connection, transaction
+
+# In the order of their foreign keys: a copied table may only refer to copied ones.
+REFERENCE = ("offer", "customer", "domain")
+BY_DOMAIN = (
+    "journal", "answered", "outbox", "responder", "mailbox", "alias", "operation", "notice",
+)  # fmt: skip
+BY_CORRESPONDENT = "throttle"  # counts over all domains, so it cannot lie with one of them
+
+
+class DistributeError(Exception):
+    """The tables cannot be distributed; the message says why, and what to do."""
+
+
+def statements() -> list[tuple[str, str]]:
+    """Each table with the statement that distributes it, in the order to run them."""
+    first, *others = BY_DOMAIN
+    return [
+        *((table, f"SELECT create_reference_table('{table}')") for table in REFERENCE),
+        (
+            first,
+            f"SELECT create_distributed_table('{first}', 'domain_id', colocate_with => 'none')",
+        ),
+        *(
+            (
+                table,
+                f"SELECT create_distributed_table('{table}', 'domain_id',"
+                f" colocate_with => '{first}')",
+            )
+            for table in others
+        ),
+        (
+            BY_CORRESPONDENT,
+            f"SELECT create_distributed_table('{BY_CORRESPONDENT}', 'correspondent',"
+            " colocate_with => 'none')",
+        ),
+    ]
+
+
+def distribute() -> list[str]:
+    """Distribute what is not distributed yet, in one transaction; the tables.
+
+    Raises DistributeError where the extension is missing.
+    """
+    if connection.vendor != "postgresql":
+        raise DistributeError(
+            "REPONDEUR_DATABASE_URL: found SQLite; accepted: the coordinator of a Citus cluster, "
+            "as postgresql://USER@HOST/NAME"
+        )
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extversion FROM pg_extension WHERE extname = 'citus'")
+        if cursor.fetchone() is None:
+            raise DistributeError(
+                "the database lacks the extension citus; mend: install it on every server, add "
+                "it to shared_preload_libraries, restart, run CREATE EXTENSION citus, and name "
+                "the workers by citus_add_node"
+            )
+    done = []
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT logicalrelid::regclass::text FROM pg_dist_partition")
+        known = {name for (name,) in cursor.fetchall()}
+        for table, statement in statements():
+            if table not in known:
+                cursor.execute(statement)
+                done.append(table)
+    return done
