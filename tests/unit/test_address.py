@@ -162,7 +162,10 @@ def test_correspondent(sender: str, person: str | None) -> None:
         ("a@example.org, b@example.org", [("", "a@example.org"), ("", "b@example.org")]),
         ("a@example.org; b@example.org", [("", "a@example.org"), ("", "b@example.org")]),
         ("a@example.org,,<>, b@example.org,", [("", "a@example.org"), ("", "b@example.org")]),
-        ("Team: A <a@example.org>, b@example.org;", [("A", "a@example.org"), ("", "b@example.org")]),
+        (
+            "Team: A <a@example.org>, b@example.org;",
+            [("A", "a@example.org"), ("", "b@example.org")],
+        ),
         ("undisclosed-recipients:;", []),
         ("marie (M (nested \\) one)) @ (x) example.org", [("x", "marie@example.org")]),
         ("<@relay.example:marie@example.org>", [("", "marie@example.org")]),

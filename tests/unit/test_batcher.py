@@ -9,13 +9,13 @@ import pytest
 from django.db import OperationalError
 
 from repondeur.flow.batcher import BATCH_LIMIT, _Gatherer
-from repondeur.store.setup import base, setup
+from tests.database import configure
 
 
 @pytest.fixture(autouse=True)
 def django() -> None:
     """Settings, so that a thread can close its connection; none is opened."""
-    setup(base("sqlite:///:memory:", "only-for-tests"))
+    configure()
 
 
 class Work:

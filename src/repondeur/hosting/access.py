@@ -9,16 +9,18 @@ from __future__ import annotations
 import base64
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from hashlib import blake2b, sha1, sha256
 from hmac import compare_digest
+from urllib.parse import unquote
 
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from repondeur.hosting.errors import Invalid, NotFound
 from repondeur.store.access import Application, Credential, SpentSignature, Token
@@ -29,10 +31,13 @@ CLOCK_TOLERANCE = timedelta(seconds=60)  # between a signature's timestamp and o
 REQUEST_TERM = timedelta(hours=1)  # how long a consumer key may wait for its validation
 TOKEN_TERM = timedelta(hours=1)  # of a token from client credentials (RFC 6749 §5.1)
 RULES_MAX = 100
+USED_EVERY = timedelta(minutes=1)  # how exactly "last used" is kept: not a write for each call
 _KEY_BYTES = 16
-_RULE = re.compile(r"/[\x21-\x7e]*")
+_RULE = re.compile(r"/[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]{0,511}")
+_REDIRECTION = re.compile(r"https?://[\x21-\x7e]{1,2000}", re.IGNORECASE)
 
 Rule = Mapping[str, str]
+EVERYTHING: Sequence[Rule] = [{"method": method, "path": "/*"} for method in METHODS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Caller:
     rules: Sequence[Rule]
     name: str  # of the application or token, for the log and the rate limit
     credential: Credential | None = None
+    token: Token | None = None
 
 
 class DeniedError(Exception):
@@ -51,6 +57,14 @@ class DeniedError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class ExpiredError(DeniedError):
+    """The consumer key was good once."""
+
+
+class TokenError(DeniedError):
+    """A bearer token that is none, or not any more (RFC 6750 §3.1, invalid_token)."""
 
 
 def rule(text: str, field: str = "rule") -> dict[str, str]:
@@ -72,12 +86,14 @@ def checked_rules(rules: Sequence[Rule], field: str = "accessRules") -> list[dic
     return found
 
 
-def allows(rules: Sequence[Rule], method: str, path: str) -> bool:
-    """Whether a rule grants the call; "*" stands for anything, also slashes."""
-    asked = "GET" if method in ("HEAD", "OPTIONS") else method
-    return any(
-        one["method"] == asked and fnmatchcase(path, _literal(one["path"])) for one in rules
-    )
+def allows(rules: Sequence[Rule], method: str, paths: Iterable[str]) -> bool:
+    """Whether a rule grants the call; "*" stands for anything, also slashes.
+
+    paths: the decoded path in each spelling of its names. Case is the same to all of them.
+    """
+    asked = "GET" if method == "HEAD" else method
+    patterns = [_pattern(one["path"]) for one in rules if one["method"] == asked]
+    return any(fnmatchcase(path.lower(), pattern) for path in paths for pattern in patterns)
 
 
 def add_application(name: str, customer: Customer, t: datetime) -> tuple[Application, str]:
@@ -93,6 +109,24 @@ def add_application(name: str, customer: Customer, t: datetime) -> tuple[Applica
         created=t,
     )
     return application, secret
+
+
+def applications(customer: Customer | None = None) -> QuerySet[Application]:
+    """Applications by name."""
+    query = Application.objects.select_related("customer").order_by("name", "key")
+    return query if customer is None else query.filter(customer=customer)
+
+
+def credentials(customer: Customer | None = None) -> QuerySet[Credential]:
+    """Consumer keys that a customer gave, the newest first."""
+    query = Credential.objects.select_related("application", "customer").order_by("-id")
+    query = query.filter(state=Credential.State.VALIDATED)
+    return query if customer is None else query.filter(customer=customer)
+
+
+def tokens(customer: Customer) -> QuerySet[Token]:
+    """Bearer tokens, the newest first."""
+    return Token.objects.filter(customer=customer).order_by("-id")
 
 
 def application(key: str) -> Application:
@@ -123,6 +157,9 @@ def ask(
     owner: Application, rules: Sequence[Rule], redirection: str, t: datetime
 ) -> tuple[str, str]:
     """(consumer key, request token): the key is of no use until a customer has accepted."""
+    if redirection and not _REDIRECTION.fullmatch(redirection):
+        raise Invalid("url", "redirection", redirection)
+    owner.credentials.filter(state=Credential.State.PENDING, expires__lte=t).delete()
     key, token = secrets.token_hex(_KEY_BYTES), secrets.token_urlsafe(_KEY_BYTES)
     Credential.objects.create(
         key_hash=_hash(key),
@@ -195,17 +232,20 @@ def by_signature(
     secret = _vault().decrypt(owner.secret).decode()
     text = body.decode("utf-8", "surrogateescape")
     forms = ("+".join((secret, consumer_key, method, u, text, timestamp)) for u in urls)
-    if not any(compare_digest(_signed(form), signature) for form in forms):
+    given = signature.encode("utf-8", "surrogateescape")
+    if not any(compare_digest(_signed(form), given) for form in forms):
         raise DeniedError("INVALID_CREDENTIAL", "Invalid signature")
     if credential.expires is not None and credential.expires <= t:
-        raise DeniedError("INVALID_CREDENTIAL", "This credential has expired")
+        raise ExpiredError("INVALID_CREDENTIAL", "This credential has expired; ask for a new one")
     if credential.state != Credential.State.VALIDATED or credential.customer is None:
         raise DeniedError("INVALID_CREDENTIAL", "This credential is not valid")
     if not credential.customer.is_active:
         raise DeniedError("FORBIDDEN", "This account is closed")
-    if method not in ("GET", "HEAD", "OPTIONS"):
+    if method not in ("GET", "HEAD"):
         _spend(signature, t)
-    return Caller(credential.customer, credential.rules, owner.key, credential)
+    if credential.used is None or credential.used + USED_EVERY <= t:
+        Credential.objects.filter(pk=credential.pk).update(used=t)
+    return Caller(credential.customer, credential.rules, f"key {credential.pk}", credential)
 
 
 def add_token(
@@ -228,10 +268,10 @@ def by_token(key: str, t: datetime) -> Caller:
     """The caller behind a bearer token. Raises DeniedError."""
     token = Token.objects.select_related("customer").filter(key_hash=_hash(key)).first()
     if token is None or (token.expires is not None and token.expires <= t):
-        raise DeniedError("INVALID_CREDENTIAL", "This token is not valid or has expired")
+        raise TokenError("INVALID_CREDENTIAL", "This token is not valid or has expired")
     if not token.customer.is_active:
         raise DeniedError("FORBIDDEN", "This account is closed")
-    return Caller(token.customer, token.rules, f"token {token.pk}")
+    return Caller(token.customer, token.rules, f"token {token.pk}", token=token)
 
 
 def client_credentials(client_id: str, client_secret: str, t: datetime) -> str:
@@ -240,14 +280,17 @@ def client_credentials(client_id: str, client_secret: str, t: datetime) -> str:
     known = owner and _vault().decrypt(owner.secret).decode()
     if owner is None or not compare_digest((known or "").encode(), client_secret.encode()):
         raise DeniedError("invalid_client", "Unknown client, or wrong secret")
-    everything = [{"method": method, "path": "/*"} for method in METHODS]
-    return add_token(owner.customer, owner.name, everything, t, TOKEN_TERM)
+    if not owner.customer.is_active:
+        raise DeniedError("invalid_client", "This account is closed")
+    Token.objects.filter(customer=owner.customer, expires__lte=t).delete()
+    return add_token(owner.customer, owner.name, EVERYTHING, t, TOKEN_TERM)
 
 
 def forget(caller: Caller) -> None:
-    """End the credential that the call was made with."""
-    if caller.credential is not None:
-        caller.credential.delete()
+    """End the credential or token that the call was made with."""
+    for one in (caller.credential, caller.token):
+        if one is not None:
+            one.delete()
 
 
 def _spend(signature: str, t: datetime) -> None:
@@ -261,10 +304,10 @@ def _spend(signature: str, t: datetime) -> None:
         ) from error
 
 
-def _signed(text: str) -> str:
+def _signed(text: str) -> bytes:
     # SHA-1 is the scheme's, which existing clients speak.
     digest = sha1(text.encode("utf-8", "surrogateescape")).hexdigest()  # noqa: S324 # fixed by the protocol
-    return "$1$" + digest
+    return b"$1$" + digest.encode()
 
 
 def _hash(key: str) -> str:
@@ -277,6 +320,6 @@ def _vault() -> Fernet:
     return Fernet(base64.urlsafe_b64encode(key))
 
 
-def _literal(path: str) -> str:
+def _pattern(path: str) -> str:
     """`path` as a pattern in which only "*" is special."""
-    return path.replace("[", "[[]").replace("?", "[?]")
+    return unquote(path).lower().replace("[", "[[]").replace("?", "[?]")

@@ -186,6 +186,14 @@ TEMPLATES: dict[str, Template] = {
     "access-rule": Template(
         "is no access rule", "GET, POST, PUT or DELETE and a path, as GET /email/domain*"
     ),
+    "url": Template(
+        "is no web address", "http:// or https:// and a host, 2,000 characters at most"
+    ),
+    "no-place-for-copy": Template(
+        "is missing: {address} is no mailbox that could keep the copy",
+        "an address for the copies",
+        "give one, or keep no copy",
+    ),
     "password": Template("cannot be used", "1 to {limit} characters"),
     "type": Template("is {what}", "{wanted}"),
     "double": Template("is in the file twice, first in row {first}", mend="remove one of them"),
@@ -198,6 +206,7 @@ TEMPLATES: dict[str, Template] = {
     "no-responder": Template("the address has no responder", mend="repondeur responder list"),
     "no-alias": Template("the mailbox has no such alias"),
     "no-application": Template("there is no such application", mend="repondeur application list"),
+    "no-credential": Template("there is no such consumer key", mend="repondeur credential list"),
     "no-request": Template("there is no such request, or it has been answered or has expired"),
     "no-operation": Template("there is no such operation"),
     "attached-needs-mailbox": Template(

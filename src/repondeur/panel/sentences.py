@@ -37,8 +37,6 @@ SENTENCES: dict[str, Promise] = {
     "password": _("This password cannot be used."),
     "type": _("This value cannot be used."),
     "access-rule": _("This value cannot be used."),
-    "url": _("This value cannot be used."),
-    "no-place-for-copy": _("Write where the copies go, or keep no copy."),
     "double": _("This value is there twice."),
     "unknown-field": _("This value cannot be used."),
     # not there
@@ -49,6 +47,7 @@ SENTENCES: dict[str, Promise] = {
     "no-responder": _("This responder no longer exists: somebody has removed it."),
     "no-alias": _("This alias does not exist."),
     "no-application": _("This program is not known."),
+    "no-credential": _("This program is not known."),
     "no-request": _("This request has been answered already, or it has expired."),
     "no-operation": _("This operation no longer exists."),
     "attached-needs-mailbox": _("There is no mailbox %(found)s. Choose one of the list."),

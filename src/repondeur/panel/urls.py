@@ -15,6 +15,7 @@ from repondeur.panel.admin import site
 from repondeur.panel.views import (
     account,
     act_as,
+    consent,
     domains,
     form,
     journal,
@@ -31,6 +32,7 @@ _emails = [
     path("", domains.home, name="home"),
     path("emails/", domains.listing, name="domains"),
     path(DOMAIN, mailboxes.listing, name="mailboxes"),
+    path("consent/<str:token>/", consent.consent, name="consent"),
     path(DOMAIN + "information/", domains.information, name="information"),
     path(DOMAIN + "operations/", operations.listing, name="operations"),
     path(DOMAIN + "operations/<int:operation_id>/retry/", operations.retry, name="retry"),
