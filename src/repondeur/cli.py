@@ -22,6 +22,8 @@ COMMANDS = {
     "mailbox": "mailbox",
     "responder": "responder",
     "import": "importing",
+    "application": "access",
+    "credential": "access",
     "explain": "explain",
     "journal": "journal",
     "config": "service",

@@ -213,6 +213,17 @@ def _hosts(text: str) -> tuple[str, ...]:
     return hosts
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    # RFC 6454 §6.2: as browsers write it, so that both compare equal.
+    found = tuple(_words(text))
+    for word in found:
+        url = urlsplit(word)
+        plain = url.scheme in ("http", "https") and word == f"{url.scheme}://{url.netloc}".lower()
+        if not plain or "@" in url.netloc or not _is_host(url.hostname or ""):
+            raise ValueError
+    return found
+
+
 def _host(text: str) -> str:
     if not _is_host(text):
         raise ValueError
@@ -376,6 +387,14 @@ class Config:
     replies_per_hour: int = _setting(
         partial(_number, low=1, high=100_000), "100", "1 to 100000",
         "Replies of the whole service to one correspondent in an hour.",
+    )  # fmt: skip
+    api_calls_per_minute: int = _setting(
+        partial(_number, low=1, high=1_000_000), "600", "1 to 1000000",
+        "API calls of one credential in a minute, at each process.",
+    )  # fmt: skip
+    api_origins: tuple[str, ...] = _setting(
+        _origins, "", "origins as https://panel.example.org, parted by commas or spaces",
+        "Whose pages may call the API from a browser (CORS); empty: none.",
     )  # fmt: skip
     log_format: Literal["json", "console"] = _setting(
         _one_of("json", "console"), "json", "json or console", "How log lines look."

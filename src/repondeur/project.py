@@ -39,8 +39,13 @@ def values(config: Config) -> dict[str, Any]:
         ),
         mx_hosts=config.mx_hosts,
     )
-    apps = [*people.pop("INSTALLED_APPS"), *found.pop("INSTALLED_APPS")]
-    return {**found, **people, "INSTALLED_APPS": apps, "RULES_POLICY": policy(config)}
+    people["MIDDLEWARE"].insert(1, "repondeur.api.middleware.marked")
+    api = {
+        "API_CALLS_PER_MINUTE": config.api_calls_per_minute,
+        "API_ORIGINS": config.api_origins,
+    }
+    apps = ["ninja", *people.pop("INSTALLED_APPS"), *found.pop("INSTALLED_APPS")]
+    return {**found, **people, "INSTALLED_APPS": apps, "RULES_POLICY": policy(config), **api}
 
 
 def policy(config: Config) -> Policy:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.asgi import get_asgi_application
 from django.db import Error, connection
 
+from repondeur.api.door import App, Receive, Scope, Send, guarded
 from repondeur.store import migrate
 
 Check = Callable[[], Awaitable[str | None]]  # None: well; else what is wrong
-Scope = dict[str, Any]  # as ASGI has them
-Receive = Callable[[], Awaitable[Mapping[str, Any]]]
-Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 def application(
     checks: Mapping[str, Check],
-) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+) -> App:
     """/healthz (alive), /readyz (able to work), and Django for the rest."""
     django = get_asgi_application()
 
@@ -36,7 +33,7 @@ def application(
         else:
             await django(scope, receive, send)
 
-    return app
+    return guarded(app)
 
 
 def _database() -> str | None:

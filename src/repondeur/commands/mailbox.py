@@ -13,6 +13,7 @@ from repondeur.commands.common import (
     iso,
     json_option,
     pass_session,
+    password_from_stdin,
     print_done,
     print_rows,
 )
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from repondeur.store.models import Mailbox
 
 CHUNK = 500  # mailboxes whose aliases are read at once
+
+_password_option = click.option(
+    "--password-stdin", is_flag=True, help="Read the owner's password, for JMAP, from stdin."
+)
 
 
 def row(mailbox: Mailbox, aliases: list[str]) -> dict[str, Any]:
@@ -55,15 +60,26 @@ def group() -> None:
 @click.argument("address")
 @click.option("--name", default="", help="The owner's name, shown in replies.")
 @click.option("--alias", "aliases", multiple=True, help="A further address; may be repeated.")
+@_password_option
 @json_option
 @pass_session
-def add(session: Session, address: str, name: str, aliases: tuple[str, ...], as_json: bool) -> None:
+def add(
+    session: Session,
+    address: str,
+    name: str,
+    aliases: tuple[str, ...],
+    password_stdin: bool,
+    as_json: bool,
+) -> None:
     """Add the mailbox ADDRESS."""
+    password = password_from_stdin() if password_stdin else None
     session.open()
     from repondeur.hosting import addresses, domains, mailboxes
 
     local, domain = addresses.address(address)
     made, new = mailboxes.add(session.t, domains.get(domain), local, name, aliases)
+    if password is not None:
+        mailboxes.set_password(made, password)
     print_done(f"mailbox {made}", new, "added", row(made, mailboxes.aliases(made)), as_json)
 
 
@@ -86,6 +102,7 @@ def list_(session: Session, search: str, domain: str | None, as_json: bool) -> N
 @click.option("--name", help="The owner's name, shown in replies.")
 @click.option("--alias", "aliases", multiple=True, help="Add this address; may be repeated.")
 @click.option("--remove-alias", "gone", multiple=True, help="Remove this one; may be repeated.")
+@_password_option
 @json_option
 @pass_session
 def set_(
@@ -94,15 +111,20 @@ def set_(
     name: str | None,
     aliases: tuple[str, ...],
     gone: tuple[str, ...],
+    password_stdin: bool,
     as_json: bool,
 ) -> None:
-    """Change the name of the mailbox ADDRESS, add and remove aliases."""
+    """Change name and password of the mailbox ADDRESS, add and remove aliases."""
+    password = password_from_stdin() if password_stdin else None
     session.open()
     from repondeur.hosting import addresses, domains, mailboxes
 
     local, domain = addresses.address(address)
     found = mailboxes.get(domains.get(domain), local)
     changed = mailboxes.change(found, name=name, add_aliases=aliases, remove_aliases=gone)
+    if password is not None:
+        mailboxes.set_password(found, password)
+        changed = True
     now = row(found, mailboxes.aliases(found))
     print_done(f"mailbox {found}", changed, "changed", now, as_json)
 

@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from zoneinfo import available_timezones
 
+import idna
 from babel import Locale, UnknownLocaleError
 
 from repondeur.hosting.errors import Invalid
@@ -43,6 +44,14 @@ def domain_name(text: str, field: str = "domain") -> str:
     if local != "x":
         raise Invalid("domain", field, text)
     return domain
+
+
+def readable(name: str) -> str:
+    """A canonical domain name as its owner writes it: é instead of xn--."""
+    try:
+        return idna.decode(name)
+    except (idna.IDNAError, UnicodeError):
+        return name
 
 
 # C0, DEL and C1 controls, and lone surrogates. Marks of direction and joiners are text: emoji

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db.models import Q, QuerySet
 
@@ -27,3 +30,27 @@ def find(
     if since is not None:
         query = query.filter(id__gte=first_id(since))  # ids grow with time (store/ids.py)
     return query
+
+
+def record(entry: Journal, zone: str) -> dict[str, Any]:
+    """An entry in JSON, for the command and the API; dates in the time zone `zone`."""
+    signals = json.loads(entry.signals) if entry.signals else []
+    return {
+        "id": str(entry.id),  # 63 bits are more than JSON readers keep of a number
+        "at": entry.at.astimezone(ZoneInfo(zone)).isoformat(),
+        "recipient": entry.recipient,
+        "sender": entry.sender,
+        "subject": entry.subject,
+        "message_id": entry.message_id,
+        "decision": "reply" if entry.reason == "reply" else "silence",
+        "reason": entry.reason,
+        "field": entry.field,
+        "found": entry.found,
+        "signals": [
+            {"name": name, "weight": weight, "found": found} for name, weight, found in signals
+        ],
+        "fate": entry.fate,
+        "fate_at": entry.fate_at and entry.fate_at.astimezone(ZoneInfo(zone)).isoformat(),
+        "fate_text": entry.fate_text,
+        "reply_id": entry.reply_id,
+    }

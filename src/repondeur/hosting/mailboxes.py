@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from django.contrib.auth.hashers import check_password, make_password
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from repondeur.hosting import addresses
+from repondeur.hosting import addresses, customers
 from repondeur.hosting.errors import (
     Conflict,
     Exists,
     HostingError,
+    Invalid,
     NotFound,
     OverQuota,
     refuse,
@@ -112,6 +114,31 @@ def change(
         new = {addresses.joined(alias, "alias") for alias in add_aliases} - have
         _add_aliases(mailbox, new)
     return changed or bool(new)
+
+
+def set_password(mailbox: Mailbox, password: str) -> None:
+    """Give the owner a password, for JMAP; "" takes it away. Raises Invalid."""
+    hashed = make_password(customers.password(password)) if password else ""
+    Mailbox.objects.filter(domain=mailbox.domain, local=mailbox.local).update(password=hashed)
+    mailbox.password = hashed
+
+
+def by_password(address: str, password: str) -> Mailbox | None:
+    """The mailbox of this address and password, or None; both take the same time."""
+    try:
+        local, name = addresses.address(address)
+    except Invalid:
+        local, name = "", ""
+    mailbox = (
+        Mailbox.objects.select_related("domain__customer")
+        .filter(domain__name=name, local=local)
+        .first()
+    )
+    hashed = mailbox.password if mailbox is not None else ""
+    if not hashed:
+        make_password(password)
+        return None
+    return mailbox if check_password(password, hashed) else None
 
 
 def remove(mailbox: Mailbox, *, force: bool = False) -> None:

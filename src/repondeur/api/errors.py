@@ -1,0 +1,129 @@
+"""Error bodies: {"class", "message", "errorCode", "details"}."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from repondeur.api.limits import RateError
+from repondeur.hosting.access import DeniedError, ExpiredError, TokenError
+from repondeur.hosting.errors import (
+    Conflict,
+    Exists,
+    Frozen,
+    HostingError,
+    Invalid,
+    NotFound,
+    OverQuota,
+)
+
+log = structlog.get_logger(__name__)
+
+EXPIRED = 460  # OVHcloud's own status; its clients know it
+
+# status, class, errorCode
+_KINDS: dict[type[HostingError], tuple[int, str, str]] = {
+    Invalid: (400, "Client::BadRequest", "INVALID_PARAMETER"),
+    NotFound: (404, "Client::NotFound", "NOT_FOUND"),
+    Exists: (409, "Client::Conflict", "ALREADY_EXISTS"),
+    Conflict: (409, "Client::Conflict", "CONFLICT"),
+    OverQuota: (403, "Client::Forbidden", "QUOTA_REACHED"),
+    Frozen: (403, "Client::Forbidden", "FORBIDDEN"),
+}
+# The service layer's fields in the words of the API.
+_FIELDS = {
+    "text": "content", "start": "from", "end": "to", "copy_to": "copyTo", "zone": "timezone",
+    "address": "account", "alias": "aliases", "name": "description",
+}  # fmt: skip
+_PLACES = ("body", "query", "path", "form", "header")  # where pydantic found a field
+DETAIL_LENGTH = 300  # characters of one explanation
+
+
+def respond(
+    status: int, kind: str, code: str, message: str, details: dict[str, str] | None = None
+) -> HttpResponse:
+    """One error."""
+    body = {"class": kind, "message": message, "errorCode": code, "details": details or {}}
+    return JsonResponse(body, status=status)
+
+
+def denied(error: DeniedError) -> HttpResponse:
+    """Nobody in particular is 401; somebody who may not is 403, as existing clients expect."""
+    if isinstance(error, ExpiredError):
+        return respond(EXPIRED, "Client::Expired", error.code, str(error))
+    if isinstance(error, TokenError) or error.code == "NOT_CREDENTIAL":
+        response = respond(401, "Client::Unauthorized", error.code, str(error))
+        # RFC 6750 §3: without a token no error is named.
+        reason = ', error="invalid_token"' if isinstance(error, TokenError) else ""
+        response["WWW-Authenticate"] = f'Bearer realm="Repondeur"{reason}'
+        return response
+    return respond(403, "Client::Forbidden", error.code, str(error))
+
+
+def hosting(error: HostingError) -> HttpResponse:
+    """The service layer's errors. Each names its field; what to do about it is the panel's."""
+    status, kind, code = _KINDS[type(error.errors[0])]
+    details = {_FIELDS.get(one.field, one.field): _words(one) for one in error.errors}
+    message = "; ".join(f"{field}: {words}" for field, words in details.items())
+    return respond(status, kind, code, message, details)
+
+
+def _words(error: HostingError) -> str:
+    words = error.message
+    if error.found:
+        words += f"; found {error.found!r}"
+    return words + (f"; accepted: {error.accepted}" if error.accepted else "")
+
+
+def _invalid(problems: list[dict[str, Any]]) -> HttpResponse:
+    details: dict[str, str] = {}
+    for one in problems:
+        place = [str(part) for part in one["loc"] if part not in _PLACES]
+        name = ".".join(place[1:] if place[:1] == ["data"] else place) or "body"
+        unknown = one["type"] == "extra_forbidden"
+        details.setdefault(name[:100], "is no known field" if unknown else one["msg"])
+    message = "Invalid parameter: " + "; ".join(f"{k}: {v}" for k, v in details.items())
+    return respond(400, "Client::BadRequest", "INVALID_PARAMETER", message[:DETAIL_LENGTH], details)
+
+
+def too_many(error: RateError) -> HttpResponse:
+    """429, and when to come back (RFC 9110 §10.2.3)."""
+    response = respond(429, "Client::TooManyRequests", "TOO_MANY_REQUESTS", str(error))
+    response["Retry-After"] = str(error.wait)
+    return response
+
+
+def install(api: NinjaAPI) -> None:
+    """Have every exception answered in this shape."""
+
+    @api.exception_handler(DeniedError)
+    def _(request: HttpRequest, error: DeniedError) -> HttpResponse:
+        return denied(error)
+
+    @api.exception_handler(RateError)
+    def _(request: HttpRequest, error: RateError) -> HttpResponse:
+        return too_many(error)
+
+    @api.exception_handler(HostingError)
+    def _(request: HttpRequest, error: HostingError) -> HttpResponse:
+        return hosting(error)
+
+    @api.exception_handler(ValidationError)
+    def _(request: HttpRequest, error: ValidationError) -> HttpResponse:
+        return _invalid(error.errors)
+
+    @api.exception_handler(HttpError)
+    def _(request: HttpRequest, error: HttpError) -> HttpResponse:
+        details = {"body": "is no JSON object"}
+        return respond(
+            error.status_code, "Client::BadRequest", "INVALID_PARAMETER", str(error), details
+        )
+
+    @api.exception_handler(Exception)
+    def _(request: HttpRequest, error: Exception) -> HttpResponse:
+        log.error("api: unknown failure", path=request.path, exc_info=error)
+        return respond(500, "Server::InternalServerError", "INTERNAL_ERROR", "Internal error")

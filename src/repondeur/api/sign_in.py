@@ -1,0 +1,91 @@
+"""Who calls: a signed request of an application, or a bearer token (design §8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from repondeur.api.limits import calls
+from repondeur.hosting import access, addresses
+from repondeur.hosting.access import Caller, DeniedError
+from repondeur.hosting.errors import Invalid
+
+PREFIX = "/1.0"
+_DOMAINS = "/email/domain/"
+
+
+class ApiRequest(HttpRequest):
+    """A request that `signed_in` let in."""
+
+    auth: Caller
+
+
+def now() -> datetime:
+    """The instant of a call."""
+    return datetime.now(UTC)
+
+
+def signed_in(request: HttpRequest) -> Caller:
+    """The caller, granted this call. Raises DeniedError or RateError."""
+    caller = _caller(request)
+    calls.count(caller.name, settings.API_CALLS_PER_MINUTE)
+    if not access.allows(caller.rules, method_of(request), _spellings(request.path_info)):
+        raise DeniedError("NOT_GRANTED_CALL", "This call has not been granted")
+    return caller
+
+
+def method_of(request: HttpRequest) -> str:
+    """The method that was sent: middleware.py answers HEAD as GET."""
+    return str(request.META.get("api.method", request.method))
+
+
+def _caller(request: HttpRequest) -> Caller:
+    header = request.headers
+    scheme, _, token = header.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return access.by_token(token.strip(), now())
+    key = header.get("X-Ovh-Application", "")
+    if not key:
+        raise DeniedError("NOT_CREDENTIAL", "You must login first")
+    return access.by_signature(
+        key,
+        header.get("X-Ovh-Consumer", ""),
+        header.get("X-Ovh-Timestamp", ""),
+        header.get("X-Ovh-Signature", ""),
+        method=method_of(request),
+        urls=list(_urls(request)),
+        body=request.body,
+        t=now(),
+    )
+
+
+def _urls(request: HttpRequest) -> Iterator[str]:
+    """What the client may have signed: by the Host it sent, or by our public URL.
+
+    A proxy that ends TLS seldom says so: both schemes are taken, the rest is as it was sent.
+    """
+    scope: dict[str, Any] = getattr(request, "scope", {})
+    path = scope["raw_path"].decode("latin-1") if scope.get("raw_path") else request.path
+    query = request.META.get("QUERY_STRING", "")
+    tail = path + (f"?{query}" if query else "")
+    yield f"http://{request.get_host()}{tail}"
+    yield f"https://{request.get_host()}{tail}"
+    if settings.PANEL_PUBLIC_URL:
+        yield settings.PANEL_PUBLIC_URL.rstrip("/") + tail
+
+
+def _spellings(path: str) -> list[str]:
+    """The path below /1.0, and the same with the domain's name in A-labels and U-labels."""
+    path = path.removeprefix(PREFIX)
+    if not path.startswith(_DOMAINS):
+        return [path]
+    given, slash, rest = path.removeprefix(_DOMAINS).partition("/")
+    try:
+        name = addresses.domain_name(given)
+    except Invalid:
+        return [path]
+    return [path, *(_DOMAINS + one + slash + rest for one in (name, addresses.readable(name)))]
