@@ -54,7 +54,7 @@ def auth_credential(request: HttpRequest, body: CredentialRequest) -> dict[str, 
         raise access.DeniedError("INVALID_KEY", "This application key is invalid") from error
     calls.count(f"application {key}", settings.API_CALLS_PER_MINUTE)
     rules = [{"method": rule.method, "path": rule.path} for rule in body.accessRules]
-    consumer_key, token = access.ask(owner, rules, body.redirection, now())
+    consumer_key, token = access.ask(owner, rules, body.redirection or "", now())
     path = reverse("consent", args=[token])
     public = settings.PANEL_PUBLIC_URL.rstrip("/")
     url = public + path if public else request.build_absolute_uri(path)

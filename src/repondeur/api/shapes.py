@@ -52,7 +52,9 @@ class AccessRule(In):
 
 class CredentialRequest(In):
     accessRules: list[AccessRule]
-    redirection: str = Field("", description="Where the browser goes after the answer.")
+    redirection: str | None = Field(None, description="Where the browser goes after the answer.")
+    # The PyPI client always sends it; null asks for nothing, and anything else is refused.
+    allowedIPs: None = None
 
 
 class CredentialOut(Out):
