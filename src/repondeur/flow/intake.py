@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 MESSAGES = Counter("repondeur_messages", "Recipients of messages taken in, by reason", ["reason"])
 ROUTED = Counter("repondeur_routed", "Recipients of messages in inline mode, by route", ["route"])
+DEFERRED = Counter("repondeur_deferred", "Recipients met with 451: the database was away")
 LOST = Counter("repondeur_replies_lost", "Replies not made: the database was away after delivery")
 
 OK = Status(250, "2.0.0", "Accepted")
@@ -66,6 +67,7 @@ class Tap:
         try:
             outcomes = await self._batcher.answer(items)
         except Exception as error:  # whatever it is, the mail server tries again (RFC 5321 §4.2.1)
+            DEFERRED.inc(len(items))
             log.error("deferred", sender=incoming.sender, error=repr(error))
             return [AWAY] * len(items)
         _send_off(items, outcomes, self._courier, self._clock())
@@ -105,6 +107,7 @@ class Inline:
         try:
             destinations = await self._batcher.resolve(recipients)
         except Exception as error:  # nothing is known of the recipients: try again later
+            DEFERRED.inc(len(recipients))
             log.error("deferred", sender=incoming.sender, error=repr(error))
             return [AWAY] * len(recipients)
         routes = [self._route(destination) for destination in destinations]
@@ -129,6 +132,7 @@ class Inline:
         except Exception as error:  # mail beats replies
             for n, item in zip(accepted, items, strict=True):
                 if routes[n].dropped:
+                    DEFERRED.inc()
                     statuses[n] = AWAY  # kept nowhere yet, so it may come again
                 elif item.destination and item.destination.responder:
                     LOST.inc()
@@ -179,6 +183,7 @@ class Inline:
             try:
                 (home,) = await self._batcher.resolve([target])
             except Exception as error:  # only this recipient waits
+                DEFERRED.inc()
                 log.error("deferred", sender=incoming.sender, error=repr(error))
                 return AWAY
             if home.mailbox:

@@ -1,0 +1,56 @@
+"""Metrics, dashboard, alerts and docs/operate.md say the same."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import pkgutil
+import re
+from pathlib import Path
+
+import yaml
+from prometheus_client import REGISTRY
+
+import repondeur.flow
+from tests.database import configure
+
+ROOT = Path(__file__).parents[2]
+ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
+DASHBOARD = ROOT / "deploy" / "grafana" / "repondeur.json"
+PARTS = ("_bucket", "_count", "_sum", "_created", "_total")  # of one metric's samples
+
+
+def ours() -> set[str]:
+    """Our metrics, without the endings that the library adds."""
+    configure()
+    for module in pkgutil.iter_modules(repondeur.flow.__path__, "repondeur.flow."):
+        importlib.import_module(module.name)
+    importlib.import_module("repondeur.metrics")
+    return {metric.name for metric in REGISTRY.collect() if metric.name.startswith("repondeur_")}
+
+
+def named(text: str) -> set[str]:
+    found = set(re.findall(r"\brepondeur_[a-z_]+", text))
+    return {re.sub(rf"({'|'.join(PARTS)})$", "", name) for name in found}
+
+
+def test_each_metric_is_documented_and_no_other() -> None:
+    text = (ROOT / "docs" / "operate.md").read_text("utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| `repondeur_")]
+    assert named("\n".join(rows)) == ours()
+
+
+def test_dashboard_and_alerts_ask_for_metrics_that_exist() -> None:
+    dashboard = json.loads(DASHBOARD.read_text("utf-8"))
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    rules = [rule for group in yaml.safe_load(ALERTS.read_text("utf-8"))["groups"]
+             for rule in group["rules"]]  # fmt: skip
+    asked += [rule["expr"] for rule in rules]
+    assert named("\n".join(asked)) <= ours()
+    assert named("\n".join(asked)) >= ours() - {"repondeur_routed"}
+
+
+def test_each_alert_is_documented() -> None:
+    text = (ROOT / "docs" / "operate.md").read_text("utf-8")
+    alerts = set(re.findall(r"- alert: (\w+)", ALERTS.read_text("utf-8")))
+    assert set(re.findall(r"^\| `(Repondeur\w+)`", text, re.MULTILINE)) == alerts
