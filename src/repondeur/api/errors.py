@@ -39,7 +39,6 @@ _FIELDS = {
     "text": "content", "start": "from", "end": "to", "copy_to": "copyTo", "zone": "timezone",
     "address": "account", "alias": "aliases", "name": "description",
 }  # fmt: skip
-_PLACES = ("body", "query", "path", "form", "header")  # where pydantic found a field
 DETAIL_LENGTH = 300  # characters of one explanation
 
 
@@ -82,12 +81,19 @@ def _words(error: HostingError) -> str:
 def _invalid(problems: list[dict[str, Any]]) -> HttpResponse:
     details: dict[str, str] = {}
     for one in problems:
-        place = [str(part) for part in one["loc"] if part not in _PLACES]
-        name = ".".join(place[1:] if place[:1] == ["data"] else place) or "body"
+        name = _name([str(part) for part in one["loc"]])
         unknown = one["type"] == "extra_forbidden"
         details.setdefault(name[:100], "is no known field" if unknown else one["msg"])
     message = "Invalid parameter: " + "; ".join(f"{k}: {v}" for k, v in details.items())
     return respond(400, "Client::BadRequest", "INVALID_PARAMETER", message[:DETAIL_LENGTH], details)
+
+
+def _name(place: list[str]) -> str:
+    """The parameter that pydantic's location means: where it was, ninja's argument, the field."""
+    field = place[2:] if place[0] in ("body", "form") else place[1:]
+    if len(field) > 1 and field[-1] in ("str", "int"):  # one of the types that it may have
+        field.pop()
+    return ".".join(field) or place[0]
 
 
 def too_many(error: RateError) -> HttpResponse:

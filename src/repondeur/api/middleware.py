@@ -11,6 +11,8 @@ from django.utils.cache import patch_vary_headers
 
 from repondeur.api.errors import respond
 from repondeur.api.sign_in import PREFIX
+from repondeur.hosting import access
+from repondeur.hosting.access import Caller
 
 METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
 _HEADERS = "Authorization, Content-Type, X-Ovh-Application, X-Ovh-Consumer, X-Ovh-Signature, \
@@ -30,6 +32,9 @@ def marked(get_response: Next) -> Next:
         if request.method == "HEAD":  # RFC 9110 §9.3.2: as GET; the server leaves the body away
             request.META["api.method"], request.method = "HEAD", "GET"
         response = _preflight(request) if _is_preflight(request) else get_response(request)
+        caller = getattr(request, "auth", None)
+        if isinstance(caller, Caller) and caller.signature and response.status_code >= 400:
+            access.unspend(caller)
         response = _said(response, request)
         response["X-Ovh-QueryID"] = f"REP.{secrets.token_hex(12)}"
         _cors(request, response)

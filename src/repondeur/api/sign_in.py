@@ -35,6 +35,7 @@ def signed_in(request: HttpRequest) -> Caller:
     calls.count(caller.name, settings.API_CALLS_PER_MINUTE)
     if not access.allows(caller.rules, method_of(request), _spellings(request.path_info)):
         raise DeniedError("NOT_GRANTED_CALL", "This call has not been granted")
+    access.spend(caller, now())
     return caller
 
 

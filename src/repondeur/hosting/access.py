@@ -49,6 +49,7 @@ class Caller:
     name: str  # of the application or token, for the log and the rate limit
     credential: Credential | None = None
     token: Token | None = None
+    signature: str = ""  # of a write: it is taken once
 
 
 class DeniedError(Exception):
@@ -208,7 +209,7 @@ def by_signature(
 ) -> Caller:
     """The caller behind a signed request. Raises DeniedError.
 
-    urls: the forms of the full URL that the client may have signed. A write is taken once.
+    urls: the forms of the full URL that the client may have signed. A write is still to spend().
     """
     owner = Application.objects.filter(key=application_key).first()
     if owner is None:
@@ -241,11 +242,31 @@ def by_signature(
         raise DeniedError("INVALID_CREDENTIAL", "This credential is not valid")
     if not credential.customer.is_active:
         raise DeniedError("FORBIDDEN", "This account is closed")
-    if method not in ("GET", "HEAD"):
-        _spend(signature, t)
+    once = "" if method in ("GET", "HEAD") else signature
     if credential.used is None or credential.used + USED_EVERY <= t:
         Credential.objects.filter(pk=credential.pk).update(used=t)
-    return Caller(credential.customer, credential.rules, f"key {credential.pk}", credential)
+    return Caller(
+        credential.customer, credential.rules, f"key {credential.pk}", credential, signature=once
+    )
+
+
+def spend(caller: Caller, t: datetime) -> None:
+    """Take a signed write, this once. Raises DeniedError when it was made already."""
+    if not caller.signature:
+        return
+    SpentSignature.objects.filter(until__lte=t).delete()
+    try:
+        with transaction.atomic():
+            SpentSignature.objects.create(signature=caller.signature, until=t + 2 * CLOCK_TOLERANCE)
+    except IntegrityError as error:
+        raise DeniedError(
+            "INVALID_CREDENTIAL", "This signed call was made already; sign it anew"
+        ) from error
+
+
+def unspend(caller: Caller) -> None:
+    """The signed write was refused and changed nothing: the same call may be made again."""
+    SpentSignature.objects.filter(signature=caller.signature).delete()
 
 
 def add_token(
@@ -291,17 +312,6 @@ def forget(caller: Caller) -> None:
     for one in (caller.credential, caller.token):
         if one is not None:
             one.delete()
-
-
-def _spend(signature: str, t: datetime) -> None:
-    SpentSignature.objects.filter(until__lte=t).delete()
-    try:
-        with transaction.atomic():
-            SpentSignature.objects.create(signature=signature, until=t + 2 * CLOCK_TOLERANCE)
-    except IntegrityError as error:
-        raise DeniedError(
-            "INVALID_CREDENTIAL", "This signed call was made already; sign it anew"
-        ) from error
 
 
 def _signed(text: str) -> bytes:
