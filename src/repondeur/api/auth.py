@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from ninja import Form, Router
 
+from repondeur.api.errors import TOKEN_PATH, token_failure
 from repondeur.api.limits import calls
 from repondeur.api.openapi import FAILURES
 from repondeur.api.shapes import (
@@ -29,8 +30,8 @@ from repondeur.api.sign_in import ApiRequest, now
 from repondeur.hosting import access
 from repondeur.hosting.errors import NotFound
 
-auth = Router(tags=["auth"])
-me = Router(tags=["me"])
+auth = Router(tags=["auth"], by_alias=True)
+me = Router(tags=["me"], by_alias=True)
 
 
 @auth.get("/time", auth=None, response=int)
@@ -86,31 +87,29 @@ def auth_logout(request: ApiRequest) -> HttpResponse:
 
 
 @auth.post(
-    "/oauth2/token",
+    TOKEN_PATH,
     auth=None,
     response={200: TokenOut, 400: TokenFailure, 401: TokenFailure, 413: Error, 429: Error},
 )
 def auth_token(request: HttpRequest, form: Form[TokenRequest]) -> HttpResponse:
     """OAuth2 client credentials (RFC 6749 §4.4): an application's key and secret for a token."""
     if form.grant_type != "client_credentials":
-        return _failure(400, "unsupported_grant_type", "grant_type: accepted: client_credentials")
+        return token_failure(
+            400, "unsupported_grant_type", "grant_type: accepted: client_credentials"
+        )
     basic = _basic(request)
     name, secret = basic or (form.client_id, form.client_secret)
     calls.count(f"application {name}", settings.API_CALLS_PER_MINUTE)
     try:
         token = access.client_credentials(name, secret, now())
     except access.DeniedError as error:
-        response = _failure(401, error.code, str(error))
+        response = token_failure(401, error.code, str(error))
         if basic:  # RFC 6749 §5.2
             response["WWW-Authenticate"] = 'Basic realm="Repondeur"'
         return response
     term = int(access.TOKEN_TERM.total_seconds())
     body = TokenOut(access_token=token, expires_in=term).model_dump()
     return JsonResponse(body, headers={"Cache-Control": "no-store", "Pragma": "no-cache"})
-
-
-def _failure(status: int, code: str, words: str) -> HttpResponse:
-    return JsonResponse({"error": code, "error_description": words}, status=status)
 
 
 def _basic(request: HttpRequest) -> tuple[str, str] | None:

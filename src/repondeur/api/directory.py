@@ -11,7 +11,7 @@ from ninja import Router
 
 from repondeur.api.openapi import FAILURES
 from repondeur.api.paging import listed
-from repondeur.api.places import domain_of, like, local_of
+from repondeur.api.places import domain_of, like, local_of, mailbox_of
 from repondeur.api.shapes import AccountIn, AccountOut, DomainOut, Quota, Summary, TaskPop
 from repondeur.api.sign_in import ApiRequest, now
 from repondeur.hosting import domains, mailboxes
@@ -19,7 +19,7 @@ from repondeur.hosting.errors import Exists
 from repondeur.store.ids import new_id
 from repondeur.store.models import Domain, Responder
 
-router = Router(tags=["domains"])
+router = Router(tags=["domains"], by_alias=True)
 
 
 @router.get("", response={200: list[str], **FAILURES})
@@ -90,7 +90,7 @@ def account_add(request: ApiRequest, domain: str, body: AccountIn) -> dict[str, 
 def account_get(request: ApiRequest, domain: str, accountName: str) -> dict[str, Any]:
     """A mailbox with its aliases."""
     row = domain_of(request, domain)
-    mailbox = mailboxes.get(row, local_of(accountName, row, "accountName"))
+    mailbox = mailbox_of(row, accountName)
     return {
         "accountName": mailbox.local,
         "domain": row.name,
@@ -106,7 +106,7 @@ def account_get(request: ApiRequest, domain: str, accountName: str) -> dict[str,
 def account_remove(request: ApiRequest, domain: str, accountName: str) -> dict[str, Any]:
     """Remove a mailbox that has no responder."""
     row = domain_of(request, domain)
-    mailbox = mailboxes.get(row, local_of(accountName, row, "accountName"))
+    mailbox = mailbox_of(row, accountName)
     mailboxes.remove(mailbox)
     return _task("deleteAccount", row, mailbox.local)
 

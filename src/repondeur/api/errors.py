@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
@@ -23,6 +25,7 @@ from repondeur.hosting.errors import (
 
 log = structlog.get_logger(__name__)
 
+TOKEN_PATH = "/oauth2/token"  # noqa: S105 (a path, not a token)
 EXPIRED = 460  # OVHcloud's own status; its clients know it
 
 # status, class, errorCode
@@ -103,6 +106,11 @@ def too_many(error: RateError) -> HttpResponse:
     return response
 
 
+def token_failure(status: int, code: str, words: str) -> HttpResponse:
+    """An error of the token route (RFC 6749 §5.2)."""
+    return JsonResponse({"error": code, "error_description": words}, status=status)
+
+
 def install(api: NinjaAPI) -> None:
     """Have every exception answered in this shape."""
 
@@ -128,6 +136,13 @@ def install(api: NinjaAPI) -> None:
         return respond(
             error.status_code, "Client::BadRequest", "INVALID_PARAMETER", str(error), details
         )
+
+    @api.exception_handler(MultiPartParserError)
+    @api.exception_handler(SuspiciousOperation)
+    def _(request: HttpRequest, error: Exception) -> HttpResponse:
+        if request.path_info.endswith(TOKEN_PATH):  # RFC 6749 §5.2 has its own shape
+            return token_failure(400, "invalid_request", str(error))
+        return respond(400, "Client::BadRequest", "INVALID_REQUEST", "The body cannot be read")
 
     @api.exception_handler(Exception)
     def _(request: HttpRequest, error: Exception) -> HttpResponse:

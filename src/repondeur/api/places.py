@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from django.db.models import QuerySet
 
 from repondeur.api.sign_in import ApiRequest
-from repondeur.hosting import addresses, domains, operations, responders
+from repondeur.hosting import addresses, domains, mailboxes, operations, responders
 from repondeur.hosting.errors import Invalid, NotFound
 from repondeur.store.models import Domain, Mailbox, Operation, Responder
 
@@ -51,6 +51,14 @@ def like(found: QuerySet[Row], text: str) -> QuerySet[Row]:
     start, end = text.startswith("%"), text.endswith("%")
     lookup = "contains" if start and end else "endswith" if start else "startswith"
     return found.filter(**{f"local__i{lookup}": core})
+
+
+def mailbox_of(domain: Domain, name: str) -> Mailbox:
+    """Raises NotFound."""
+    try:
+        return mailboxes.get(domain, local_of(name, domain), "accountName")
+    except Invalid as error:
+        raise NotFound("no-mailbox", "accountName", name) from error
 
 
 def responder_of(request: ApiRequest, domain: str, account: str) -> Responder:

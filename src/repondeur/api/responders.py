@@ -26,17 +26,17 @@ from repondeur.api.shapes import (
 )
 from repondeur.api.sign_in import ApiRequest, now
 from repondeur.api.tasks import special
-from repondeur.hosting import addresses, explaining, journal, operations, responders
+from repondeur.hosting import addresses, audit, explaining, journal, operations, responders
 from repondeur.hosting.errors import Invalid
 from repondeur.hosting.wanted import Wanted, from_responder, interval, when
 from repondeur.store.lookup import resolve
 from repondeur.store.memory import pepper
-from repondeur.store.models import Domain, Mailbox, Responder
+from repondeur.store.models import Domain, Mailbox, Operation, Responder
 
 VIA = "api"  # how the operation was asked for
 JOURNAL_MAX = 1000
 
-router = Router(tags=["responders"])
+router = Router(tags=["responders"], by_alias=True)
 
 _RESPONDER = "/{domain}/responder/{account}"
 # The fields of a body whose values Wanted takes as they are.
@@ -64,7 +64,7 @@ def responder_add(request: ApiRequest, domain: str, body: ResponderIn) -> dict[s
     return special(_request(request, "add", row, local, wanted))
 
 
-@router.get(_RESPONDER, response={200: ResponderOut, **FAILURES}, by_alias=True)
+@router.get(_RESPONDER, response={200: ResponderOut, **FAILURES})
 def responder_get(request: ApiRequest, domain: str, account: str) -> dict[str, Any]:
     """A responder; dates have the offset of its time zone."""
     return _out(responder_of(request, domain, account), now())
@@ -120,10 +120,23 @@ def responder_explain(
 
 
 def _request(
-    request: ApiRequest, action: responders.Action, domain: Domain, local: str,
+    request: ApiRequest,
+    action: responders.Action,
+    domain: Domain,
+    local: str,
     wanted: Wanted | None,
-) -> Any:  # fmt: skip
-    return operations.request(action, domain, local, wanted, request.auth.customer, VIA, now())
+) -> Operation:
+    t, by = now(), request.auth.customer
+    made = operations.request(action, domain, local, wanted, by, VIA, t)
+    audit.record(
+        t,
+        domain.customer,
+        audit.Action(f"responder-{action}"),
+        actor=by.nic,
+        ip=str(request.META.get("REMOTE_ADDR", "")),
+        about=f"{local}@{domain.name}",
+    )
+    return made
 
 
 def _wanted(

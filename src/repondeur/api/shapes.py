@@ -78,7 +78,7 @@ class CurrentCredential(Out):
 class TokenRequest(Schema):
     """RFC 6749 §4.4.2; the client's key and secret can be in Basic instead (§2.3.1)."""
 
-    grant_type: str = ""
+    grant_type: str = Field("", json_schema_extra={"enum": ["client_credentials"]})
     client_id: str = ""
     client_secret: str = ""
     scope: str = ""

@@ -17,7 +17,7 @@ from repondeur.hosting import operations
 from repondeur.hosting.errors import NotFound
 from repondeur.store.models import Operation
 
-router = Router(tags=["operations"])
+router = Router(tags=["operations"], by_alias=True)
 
 # OVHcloud's names of our states (design §8).
 STATUS = {
