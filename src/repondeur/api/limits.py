@@ -39,5 +39,13 @@ class Limit:
         if found > limit:
             raise RateError(limit, WINDOW_S - second)
 
+    def check(self, name: str, limit: int) -> None:
+        """Raises RateError when `name` has had `limit` calls already."""
+        minute, second = divmod(int(self._clock()), WINDOW_S)
+        with self._lock:
+            full = minute == self._minute and self._counts.get(name, 0) >= limit
+        if full:
+            raise RateError(limit, WINDOW_S - second)
+
 
 calls = Limit()

@@ -123,22 +123,24 @@ def set_password(mailbox: Mailbox, password: str) -> None:
     mailbox.password = hashed
 
 
-def by_password(address: str, password: str) -> Mailbox | None:
-    """The mailbox of this address and password, or None; both take the same time."""
+def by_address(address: str) -> Mailbox | None:
+    """The mailbox of this address as people write it, with its customer; None when none is."""
     try:
         local, name = addresses.address(address)
     except Invalid:
-        local, name = "", ""
-    mailbox = (
-        Mailbox.objects.select_related("domain__customer")
-        .filter(domain__name=name, local=local)
-        .first()
-    )
-    hashed = mailbox.password if mailbox is not None else ""
-    if not hashed:
-        make_password(password)
         return None
-    return mailbox if check_password(password, hashed) else None
+    query = Mailbox.objects.select_related("domain__customer", "domain__offer")
+    return query.filter(domain__name=name, local=local).first()
+
+
+def has_password(mailbox: Mailbox | None, password: str) -> bool:
+    """Whether this is the owner's password; it takes as long for a mailbox that is not there."""
+    if len(password) > customers.PASSWORD_LENGTH:
+        return False
+    if mailbox is None or not mailbox.password:
+        make_password(password)
+        return False
+    return check_password(password, mailbox.password)
 
 
 def remove(mailbox: Mailbox, *, force: bool = False) -> None:
