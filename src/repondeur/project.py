@@ -44,7 +44,7 @@ def values(config: Config) -> dict[str, Any]:
         "API_CALLS_PER_MINUTE": config.api_calls_per_minute,
         "API_ORIGINS": config.api_origins,
     }
-    apps = ["ninja", *people.pop("INSTALLED_APPS"), *found.pop("INSTALLED_APPS")]
+    apps = ["repondeur.api", *people.pop("INSTALLED_APPS"), *found.pop("INSTALLED_APPS")]
     return {**found, **people, "INSTALLED_APPS": apps, "RULES_POLICY": policy(config), **api}
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
+from urllib.request import urlopen
 
 import pytest
 
@@ -68,6 +71,24 @@ def test_each_operation_is_complete(document: dict[str, Any]) -> None:
             if operation["security"]:
                 assert {"200", "400", "401", "403", "404", "429"} <= codes, where
     assert described >= 25
+
+
+def test_the_page_has_each_operation_and_needs_nobody_else(
+    house: ApiHouse, document: dict[str, Any]
+) -> None:
+    with urlopen(f"{house.base}/1.0/docs") as answer:
+        text = answer.read().decode()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert f'id="{operation["operationId"]}"' in text, (method, path)
+            assert path in text
+    links = re.findall(r'(?:src|href)="([^"#][^"]*)"', text)
+    assert links
+    for link in links:
+        assert "//" not in link, "from another host"
+        with urlopen(urljoin(f"{house.base}/1.0/docs", link)) as answer:
+            assert answer.status == 200
+    assert "<script" not in text
 
 
 def test_each_body_has_an_example(document: dict[str, Any]) -> None:
