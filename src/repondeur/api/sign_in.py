@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +17,7 @@ from repondeur.hosting.errors import Invalid
 
 PREFIX = "/1.0"
 _DOMAINS = "/email/domain/"
+_PORT = re.compile(r":[0-9]+$")
 
 
 class ApiRequest(HttpRequest):
@@ -67,14 +69,17 @@ def _caller(request: HttpRequest) -> Caller:
 def _urls(request: HttpRequest) -> Iterator[str]:
     """What the client may have signed: by the Host it sent, or by our public URL.
 
-    A proxy that ends TLS seldom says so: both schemes are taken, the rest is as it was sent.
+    A proxy that ends TLS seldom says so, and the client for Node.js signs no port: both schemes
+    are taken, with the port and without; the rest is as it was sent.
     """
     scope: dict[str, Any] = getattr(request, "scope", {})
     path = scope["raw_path"].decode("latin-1") if scope.get("raw_path") else request.path
     query = request.META.get("QUERY_STRING", "")
     tail = path + (f"?{query}" if query else "")
-    yield f"http://{request.get_host()}{tail}"
-    yield f"https://{request.get_host()}{tail}"
+    host = request.get_host()
+    for scheme in ("https", "http"):
+        yield f"{scheme}://{host}{tail}"
+        yield f"{scheme}://{_PORT.sub('', host)}{tail}"
     if settings.PANEL_PUBLIC_URL:
         yield settings.PANEL_PUBLIC_URL.rstrip("/") + tail
 
