@@ -28,6 +28,7 @@ COMMANDS = {
     "journal": "journal",
     "config": "service",
     "migrate": "service",
+    "postfix": "postfix",
     "doctor": "doctor",
     "backup": "backup",
     "restore": "backup",

@@ -396,6 +396,14 @@ class Config:
         _origins, "", "origins as https://panel.example.org, parted by commas or spaces",
         "Whose pages may call the API from a browser (CORS); empty: none.",
     )  # fmt: skip
+    postfix_maps: Path | None = _setting(
+        _optional_path, "", "a folder that this user may write",
+        "Where serve keeps Postfix's tables as files (docs/postfix.md); empty: nowhere.",
+    )  # fmt: skip
+    postfix_copies: Listen = _setting(
+        _listen, "127.0.0.1:10027", _LISTEN,
+        "The smtpd of Postfix that passes copies on, as `postfix setup` makes it.",
+    )  # fmt: skip
     log_format: Literal["json", "console"] = _setting(
         _one_of("json", "console"), "json", "json or console", "How log lines look."
     )

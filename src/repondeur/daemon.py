@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Literal, TypeVar
 
 import structlog
@@ -41,6 +42,8 @@ from repondeur.flow.relay import relay as relay_to
 from repondeur.flow.session import Accept, Limits, Verify
 from repondeur.hosting import mx, operations
 from repondeur.panel import reminders
+from repondeur.postfix.following import Follower
+from repondeur.postfix.tools import ToolError
 from repondeur.project import policy
 from repondeur.store import duty, migrate, purge
 from repondeur.store.memory import pepper
@@ -53,6 +56,8 @@ R = TypeVar("R")
 
 GRACE_S = 20.0  # for running transactions and deliveries at a stop; systemd waits 90 s
 OPERATIONS_EVERY_S = 0.5  # a change asked for in the panel is live within a second
+MAPS_EVERY_S = 0.5  # with the operations' turn: within a second
+MAPS_SHARE = 19  # pauses are that much longer than work: a twentieth of one core at most
 PURGE_EVERY_S = 300.0
 NOTICES_EVERY_S = 60.0
 OUTBOX_EVERY_S = 15.0  # as often as Prometheus usually asks
@@ -130,6 +135,8 @@ async def _work(config: Config, sockets: Sockets, *, tells: bool) -> int:
         if sockets.http is not None:
             await _web(sockets.http, checks, parts)
         jobs = [systemd.watchdog(), *_jobs(config)]
+        if tells and config.postfix_maps is not None:
+            jobs.append(_keep_maps(config, config.postfix_maps))
         if tells and config.metrics_listen is not None:
             server, _ = start_http_server(
                 config.metrics_listen.port,
@@ -285,6 +292,21 @@ async def _run_operations() -> None:
         except Error as error:
             log.warning("operations: database", error=str(error))
         await asyncio.sleep(OPERATIONS_EVERY_S)
+
+
+async def _keep_maps(config: Config, folder: Path) -> None:
+    """Postfix's tables follow the directory and the windows of the responders."""
+    maps = Follower(folder, tap_domain=config.tap_domain, copy_hop=str(config.postfix_copies))
+    while True:
+        begun = time.monotonic()
+        try:
+            changed = await asyncio.to_thread(_with_connection, maps.follow, clock())
+            if changed:
+                log.info("postfix maps", changed=changed)
+        except (Error, OSError, ToolError) as error:
+            log.error("postfix maps: kept as they were", folder=str(folder), error=str(error))
+        taken = time.monotonic() - begun
+        await asyncio.sleep(max(MAPS_EVERY_S, MAPS_SHARE * taken))
 
 
 async def _purge(config: Config, holder: str) -> None:

@@ -1,0 +1,198 @@
+"""What Postfix must know of each address, and the indexed files that tell it.
+
+Four tables (docs/postfix.md says why these):
+  taps       recipient_bcc_maps: who answers -> where its copy goes
+  frees      virtual_alias_maps: the address of a free responder -> itself, so that it is known
+  routes     transport_maps: whose mail is not kept -> discard, or the way to the copy target
+  copies     virtual_alias_maps of that way alone: address -> copy target
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from repondeur.postfix.tools import TYPES, compile_map
+from repondeur.store.fields import from_ms, to_ms
+from repondeur.store.sql import cursor
+
+NAMES = ("taps", "frees", "routes", "copies")
+PREFIX = "repondeur-"  # of the files: so that ours can be told from others in main.cf
+COPY_TRANSPORT = "repondeur-copy"
+DISCARD = "discard:kept nowhere, as its responder says"
+# trivial-rewrite(8) looks for a new transport table every 10 s only. A message that comes right
+# after the end must not be dropped any more, so dropping and forwarding end that much earlier.
+ROUTES_END_BEFORE = timedelta(seconds=11)
+# What Postfix reads from a source file as one word, and needs no quotes in an address
+# (RFC 5321 §4.1.2, Dot-string). A responder of another local part waits for pgsql: tables.
+_PLAIN = re.compile(r"[A-Za-z0-9!$%&'*+/=?^_`{|}~.\u0080-\U0010ffff-]+@[^\s@\"<>(),:;]+")
+MODE = 0o644  # proxymap(8) reads as Postfix's user; the folder's mode decides who may come near
+
+_ROWS = """
+SELECT r.local, d.name, r.kind, r.start, r."end", r.copy, r.copy_to,
+ CASE WHEN r.enabled AND NOT d.frozen AND NOT c.frozen THEN 1 ELSE 0 END,
+ CASE WHEN a.local IS NULL THEN 0 ELSE 1 END
+ FROM responder r JOIN domain d ON d.id = r.domain_id JOIN customer c ON c.id = d.customer_id
+ LEFT JOIN alias a ON a.domain_id = r.domain_id AND a.local = r.local
+"""
+# An alias with a responder of its own is answered by that one, also while it is off.
+_ALIASES = """
+SELECT a.local, d.name, r.start, r."end"
+ FROM alias a JOIN domain d ON d.id = a.domain_id
+ JOIN responder r ON r.domain_id = a.mailbox_domain_id AND r.local = a.mailbox_local
+ JOIN domain rd ON rd.id = r.domain_id JOIN customer c ON c.id = rd.customer_id
+ LEFT JOIN responder own ON own.domain_id = a.domain_id AND own.local = a.local
+ WHERE own.id IS NULL AND r.enabled AND NOT rd.frozen AND NOT c.frozen
+"""
+_STATE = (
+    "SELECT count(*), sum(version), max(id), max(changed) FROM responder",
+    "SELECT count(*), max(created) FROM mailbox",
+    "SELECT count(*) FROM alias",
+    "SELECT sum(CASE WHEN frozen THEN id ELSE 0 END) FROM domain",
+    "SELECT sum(CASE WHEN frozen THEN id ELSE 0 END) FROM customer",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The source text of each table, one entry a line, sorted."""
+
+    taps: str
+    frees: str
+    routes: str
+    copies: str
+
+
+def tables(t: datetime, tap_domain: str, copy_hop: str) -> Tables:
+    """What the tables hold at the instant `t`.
+
+    copy_hop: host:port of the smtpd that forwards to copy targets (setup.py).
+    Database errors come through as django.db.Error.
+    """
+    taps, frees, routes, copies = {}, {}, {}, {}
+    now, routed = to_ms(t), to_ms(t + ROUTES_END_BEFORE)
+    with cursor() as db:
+        db.execute(_ROWS)
+        for local, name, kind, start, end, copy, copy_to, on, alias in db.fetchall():
+            address = f"{local}@{name}"
+            if not _PLAIN.fullmatch(address):
+                continue
+            answering = on and _within(start, end, now)
+            dropping = on and _within(start, end, now) and _within(start, end, routed)
+            # A free responder passes mail on while it is off, too (design §3).
+            passing = kind == "free" and copy and copy_to and not alias
+            if answering:
+                taps[address] = _tap(local, name, tap_domain)
+            if kind == "free" and (answering or passing):
+                frees[address] = address
+            if copy and copy_to and (passing or dropping):
+                copies[address] = copy_to
+                routes[address] = f"{COPY_TRANSPORT}:{nexthop(copy_hop)}"
+            elif kind == "free" and answering:
+                routes[address] = (
+                    DISCARD  # known to nobody else: there is no mailbox to be late for
+                )
+            elif not copy and dropping:
+                routes[address] = DISCARD
+        db.execute(_ALIASES)
+        for local, name, start, end in db.fetchall():
+            if _PLAIN.fullmatch(f"{local}@{name}") and _within(start, end, now):
+                taps[f"{local}@{name}"] = _tap(local, name, tap_domain)
+    return Tables(_text(taps), _text(frees), _text(routes), _text(copies))
+
+
+def _within(start: int | None, end: int | None, now: int) -> bool:
+    return (start is None or start <= now) and (end is None or now < end)
+
+
+def _tap(local: str, name: str, tap_domain: str) -> str:
+    return f"{local}={name}@{tap_domain}"
+
+
+def nexthop(hop: str) -> str:
+    """host:port as smtp(8) takes it without asking DNS for an MX."""
+    host, _, port = hop.rpartition(":")
+    return f"{host}:{port}" if host.startswith("[") else f"[{host}]:{port}"
+
+
+def _text(entries: dict[str, str]) -> str:
+    return "".join(f"{key} {entries[key]}\n" for key in sorted(entries))
+
+
+def write_maps(
+    folder: Path, t: datetime, *, tap_domain: str, copy_hop: str, map_type: str
+) -> list[str]:
+    """Bring the files in `folder` to what holds at `t`; the names of those that changed.
+
+    Each is replaced in one step: whoever reads sees the old or the new one, whole. Postfix sees
+    that the open file is gone and opens the new one. map_type: hash, lmdb, btree or cdb.
+    Raises ToolError, OSError and django.db.Error; what is there then stays.
+    """
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    wanted = tables(t, tap_domain, copy_hop)
+    changed = []
+    for name in NAMES:
+        text: str = getattr(wanted, name)
+        # The source has another name than Postfix expects: it would warn of a newer source.
+        source, indexed = folder / f"{PREFIX}{name}.txt", indexed_file(folder, name, map_type)
+        with suppress(FileNotFoundError):
+            if indexed.exists() and source.read_text("utf-8") == text:
+                continue
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as part:
+            made = compile_map(Path(part, name), text, map_type)
+            made.chmod(MODE)
+            _sync(made)
+            os.replace(made, indexed)
+            # After the index: a crash in between makes it anew.
+            copy = Path(part, source.name)
+            copy.write_text(text, "utf-8")
+            os.replace(copy, source)
+        changed.append(name)
+    return changed
+
+
+def indexed_file(folder: Path, name: str, map_type: str) -> Path:
+    """Where the indexed file of a table stands."""
+    return folder / f"{PREFIX}{name}{TYPES[map_type]}"
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def next_boundary(t: datetime) -> datetime | None:
+    """The first instant after `t` at which a table changes by itself, None when there is none."""
+    early = t + ROUTES_END_BEFORE
+    with cursor() as db:
+        db.execute(
+            "SELECT min(at) FROM ("
+            " SELECT min(start) AS at FROM responder WHERE enabled AND start > %s"
+            ' UNION ALL SELECT min("end") FROM responder WHERE enabled AND "end" > %s'
+            ' UNION ALL SELECT min("end") - %s FROM responder WHERE enabled AND "end" > %s'
+            ") boundaries",
+            [to_ms(t), to_ms(t), ROUTES_END_BEFORE // timedelta(milliseconds=1), to_ms(early)],
+        )
+        (found,) = db.fetchone()
+    return None if found is None else from_ms(int(found))
+
+
+def fingerprint() -> tuple[object, ...]:
+    """Differs when the directory or a responder has changed: cheaper than making the tables."""
+    return tuple(_state())
+
+
+def _state() -> Iterator[object]:
+    with cursor() as db:
+        for statement in _STATE:
+            db.execute(statement)
+            yield tuple(db.fetchone())

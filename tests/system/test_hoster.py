@@ -1,0 +1,224 @@
+"""At a hoster: Postfix set up by `repondeur postfix setup`, Dovecot behind it, the aliases there.
+
+For each kind of responder, window and way of writing: where the message ends up, read over IMAP,
+and what the sender gets.
+"""
+
+from __future__ import annotations
+
+import imaplib
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+
+import pytest
+
+from tests.peers.dovecot import PASSWORD, Dovecot
+from tests.peers.postfix import Postfix
+from tests.peers.postgres import Postgres
+from tests.peers.process import LOOPBACK, free_ports, wait_for
+from tests.peers.service import Service
+from tests.peers.sink import Sink
+from tests.peers.wire import send
+
+DOMAIN = "example.fr"
+OUTSIDE = "keeper@example.org"  # a copy target elsewhere
+NOBODY = ""  # the message ends up nowhere
+REFUSED = "550"
+DAY = timedelta(days=1)
+WINDOWS = {"before": (DAY, 2 * DAY), "inside": (-DAY, DAY), "after": (-2 * DAY, -DAY)}
+ALIASES = {  # the hoster's own: some are known to us, some are not
+    "team": "keep-inside, other",
+    "sales": "other",
+    "info": "other",
+    # As PostfixAdmin has them: each mailbox is an alias of itself.
+    "none-inside": "none-inside",
+    "to-inside": "to-inside",
+}
+
+
+@dataclass(frozen=True)
+class Hoster:
+    postfix: Postfix
+    dovecot: Dovecot
+    service: Service
+    world: Sink
+
+    def inbox(self, local: str) -> list[str]:
+        """The subjects in a mailbox."""
+        with imaplib.IMAP4(LOOPBACK, self.dovecot.imap_port) as imap:
+            imap.login(at(local), PASSWORD)
+            _, (count,) = imap.select("INBOX", readonly=True)
+            if count == b"0":
+                return []
+            _, found = imap.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+        texts = [part[1].decode() for part in found if isinstance(part, tuple)]
+        return sorted(text.partition(":")[2].strip() for text in texts)
+
+    def outside(self, recipient: str) -> list[str]:
+        """The subjects of what went to an address elsewhere."""
+        found = [m for m in list(self.world.received) if recipient in m.recipients]
+        parsed = [message_from_bytes(m.data, policy=policy.default) for m in found]
+        return sorted(str(message["Subject"]) for message in parsed)
+
+    def write(self, local: str, subject: str, sender: str) -> str:
+        """Bob writes; the mail server's code."""
+        text = (
+            f"From: Bob Martin <{sender}>\r\nTo: {at(local)}\r\nSubject: {subject}\r\n"
+            f"Date: Thu, 24 Dec 2026 12:00:00 +0100\r\nMessage-ID: <{subject}@example.org>\r\n"
+            "\r\nBonjour, une question.\r\n"
+        ).encode()
+        (status,) = send(self.postfix.port, sender, [at(local)], text, lmtp=False)
+        return str(status.code)
+
+    def settled(self) -> None:
+        """Until nothing is on its way any more."""
+        wait_for(lambda: not self.postfix.queue(), "an empty queue", 30)
+
+
+def at(local: str) -> str:
+    return f"{local}@{DOMAIN}"
+
+
+def bob(subject: str) -> str:
+    """A sender of this message's own."""
+    return f"bob.{subject.replace('+', '.')}@example.org"
+
+
+@dataclass(frozen=True)
+class Case:
+    """to: the local part written to. ends: where the message is then. answered: by whom."""
+
+    to: str
+    ends: str
+    answered: str = ""
+
+
+def cases() -> Iterator[Case]:
+    for window in WINDOWS:
+        inside = window == "inside"
+        for copy in ("keep", "none", "to"):
+            box = f"{copy}-{window}"
+            ends = {"keep": box, "none": NOBODY, "to": OUTSIDE}[copy] if inside else box
+            for written in (box, f"{box}+news", f"a-{box}"):
+                yield Case(written, ends, written.partition("+")[0] if inside else "")
+        for written in (f"f-none-{window}", f"f-none-{window}+news"):
+            answered = written.partition("+")[0] if inside else ""
+            yield Case(written, NOBODY if inside else REFUSED, answered)
+            yield Case(written.replace("none", "to"), OUTSIDE, answered.replace("none", "to"))
+    yield Case("local-inside", "other", "local-inside")  # a copy target that is hosted here
+    yield Case("other", "other")
+
+
+CASES = list(cases())
+BOXES = sorted({f"{c}-{w}" for c in ("keep", "none", "to") for w in WINDOWS} | {"local-inside"})
+
+
+def directory() -> str:
+    """Everything of the cases, for `repondeur import`."""
+    now = datetime.now(UTC)
+
+    def responder(local: str, kind: str, window: str, copy: str) -> dict[str, object]:
+        start, end = WINDOWS[window]
+        target = {"to": OUTSIDE, "local": at("other")}.get(copy, "")
+        return {
+            "address": at(local),
+            "kind": kind,
+            "from": (now + start).isoformat(),
+            "to": (now + end).isoformat(),
+            "copy": copy != "none",
+            "copy_to": target,
+            "message": f"Je suis absent : {local}",
+        }
+
+    boxes = [{"address": at(box), "aliases": [at(f"a-{box}")]} for box in BOXES]
+    rows = [responder(box, "attached", box.split("-")[1], box.split("-")[0]) for box in BOXES]
+    rows += [
+        responder(f"f-{copy}-{window}", "free", window, copy)
+        for window in WINDOWS
+        for copy in ("none", "to")
+    ]
+    rows += [responder("sales", "free", "inside", "none")]
+    return json.dumps(
+        {
+            "customers": [{"nic": "alice-rep", "email": "alice@example.org"}],
+            "domains": [{"name": DOMAIN, "customer": "alice-rep"}],
+            "mailboxes": [*boxes, {"address": at("other"), "aliases": []}],
+            "responders": rows,
+        }
+    )
+
+
+@pytest.fixture(scope="module", params=["files", "pgsql"])
+def hoster(request: pytest.FixtureRequest) -> Iterator[Hoster]:
+    with ExitStack() as stack:
+        yield _start(stack, request)
+
+
+def _start(stack: ExitStack, request: pytest.FixtureRequest) -> Hoster:
+    world = stack.enter_context(Sink())
+    boxes = [*BOXES, "other"]
+    dovecot = stack.enter_context(Dovecot([at(box) for box in boxes]))
+    replies, copies = free_ports(2)
+    known = "".join(f"{at(box)} {at(box)}\n" for box in boxes)
+    aliases = {f"a-{box}": box for box in BOXES} | ALIASES
+    lines = (
+        f"{at(alias)} {', '.join(at(one) for one in goes.split(', '))}\n"
+        for alias, goes in aliases.items()
+    )
+    main = {
+        "virtual_mailbox_domains": DOMAIN,
+        "virtual_mailbox_maps": "hash:{folder}/boxes",
+        "virtual_alias_maps": "hash:{folder}/virtual",
+        "virtual_transport": f"lmtp:inet:{LOOPBACK}:{dovecot.lmtp_port}",
+        "recipient_delimiter": "+",
+        "relayhost": f"[{LOOPBACK}]:{world.port}",
+    }
+    postfix = Postfix(main, maps={"boxes": known, "virtual": "".join(lines)})
+    stack.callback(postfix.clean)
+    env = {
+        "MAIL_CONFIG": str(postfix.folder / "etc"),
+        "REPONDEUR_POSTFIX_COPIES": f"{LOOPBACK}:{copies}",
+    }
+    if request.param == "files":
+        env["REPONDEUR_POSTFIX_MAPS"] = str(postfix.folder / "maps")
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        env["REPONDEUR_DATABASE_URL"] = server.database()
+    service = stack.enter_context(Service(relay=f"smtp://{LOOPBACK}:{replies}", env=env))
+    rows = service.folder / "directory.json"
+    rows.write_text(directory())
+    service.must("import", str(rows))
+    service.must("postfix", "setup", "--write")
+    assert "all it needs" in service.must("postfix", "setup", "--write")
+    stack.callback(postfix.stop)
+    postfix.start()
+    return Hoster(postfix, dovecot, service, world)
+
+
+def test_each_message_ends_where_it_should_and_is_answered_once(hoster: Hoster) -> None:
+    codes = {case.to: hoster.write(case.to, case.to, bob(case.to)) for case in CASES}
+    refused = {case.to for case in CASES if case.ends == REFUSED}
+    assert {to for to, code in codes.items() if code != "250"} == refused
+    hoster.settled()
+    expected = {bob(case.to): case.answered for case in CASES if case.answered}
+    wait_for(
+        lambda: all(hoster.outside(correspondent) for correspondent in expected),
+        "every answer",
+        30,
+    )
+    hoster.settled()
+    answered = {}
+    for case in CASES:
+        for message in [m for m in hoster.world.received if bob(case.to) in m.recipients]:
+            parsed = message_from_bytes(message.data, policy=policy.default)
+            assert case.to not in answered, "answered twice"
+            answered[case.to] = str(parsed["From"].addresses[0].addr_spec)
+            assert f"<{case.to}@example.org>" in str(parsed["In-Reply-To"])
+    assert answered == {case.to: at(case.answered) for case in CASES if case.answered}
+    for box in [*BOXES, "other"]:
+        assert hoster.inbox(box) == sorted(case.to for case in CASES if case.ends == box), box
+    assert hoster.outside(OUTSIDE) == sorted(case.to for case in CASES if case.ends == OUTSIDE)
