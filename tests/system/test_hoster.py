@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import imaplib
 import json
+import smtplib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -73,6 +74,13 @@ class Hoster:
         ).encode()
         (status,) = send(self.postfix.port, sender, [at(local)], text, lmtp=False)
         return str(status.code)
+
+    def asked(self, local: str) -> str:
+        """The mail server's code for a recipient; nothing is sent."""
+        with smtplib.SMTP(LOOPBACK, self.postfix.port) as smtp:
+            smtp.ehlo()
+            smtp.mail("bob@example.org")
+            return str(smtp.rcpt(at(local))[0])
 
     def settled(self) -> None:
         """Until nothing is on its way any more."""
@@ -222,3 +230,50 @@ def test_each_message_ends_where_it_should_and_is_answered_once(hoster: Hoster) 
     for box in [*BOXES, "other"]:
         assert hoster.inbox(box) == sorted(case.to for case in CASES if case.ends == box), box
     assert hoster.outside(OUTSIDE) == sorted(case.to for case in CASES if case.ends == OUTSIDE)
+
+
+def test_aliases_that_exist_stay(hoster: Hoster) -> None:
+    """One of ours is answered as itself; the hoster's own reach whom they reached."""
+    for written in ("sales", "team", "info"):
+        assert hoster.write(written, f"alias-{written}", bob(f"alias-{written}")) == "250"
+    wait_for(lambda: hoster.outside(bob("alias-sales")), "the answer of sales@", 30)
+    hoster.settled()
+    subjects = {"alias-sales", "alias-team", "alias-info"}
+    assert subjects <= set(hoster.inbox("other"))
+    assert subjects & set(hoster.inbox("keep-inside")) == {"alias-team"}
+    # team@ is unknown to us: its mail was not written to somebody who is away.
+    assert not hoster.outside(bob("alias-team")) + hoster.outside(bob("alias-info"))
+
+
+def test_a_correspondent_with_an_alias_here_gets_the_reply(hoster: Hoster) -> None:
+    assert hoster.write("keep-inside", "colleague", at("info")) == "250"
+    wait_for(lambda: "Auto: colleague" in hoster.inbox("other"), "the reply behind the alias", 30)
+    hoster.settled()
+    assert hoster.inbox("other").count("Auto: colleague") == 1
+
+
+def test_a_change_and_an_end_hold_within_a_second(hoster: Hoster) -> None:
+    """An address is known as long as its free responder is on, without a restart."""
+    assert hoster.asked("late") == REFUSED
+    end = datetime.now(UTC) + timedelta(seconds=6)
+    hoster.service.must(
+        "responder", "add", at("late"), "--free", "--no-copy", "--message", "Parti",
+        "--to", end.isoformat(),
+    )  # fmt: skip
+    wait_for(lambda: hoster.asked("late") == "250", "late@ to be known", 2)
+    assert hoster.write("late", "late", bob("late")) == "250"
+    wait_for(lambda: hoster.outside(bob("late")), "its answer", 10)
+    wait_for(lambda: datetime.now(UTC) >= end, "its end", 10)
+    wait_for(lambda: hoster.asked("late") == REFUSED, "late@ to be unknown", 2)
+
+
+def test_while_the_service_is_away_mail_flows_and_the_answer_comes_later(hoster: Hoster) -> None:
+    hoster.service.kill()
+    for to in ("keep-inside", "to-inside"):
+        assert hoster.write(to, f"away-{to}", bob(f"away-{to}")) == "250"
+    wait_for(lambda: "away-keep-inside" in hoster.inbox("keep-inside"), "the message", 15)
+    wait_for(lambda: "away-to-inside" in hoster.outside(OUTSIDE), "the copy", 15)
+    hoster.service.start()
+    hoster.postfix.flush()
+    for to in ("keep-inside", "to-inside"):
+        wait_for(lambda to=to: hoster.outside(bob(f"away-{to}")), "the answer", 30)
