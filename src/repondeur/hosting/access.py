@@ -273,7 +273,7 @@ def add_token(
     customer: Customer, name: str, rules: Sequence[Rule], t: datetime, term: timedelta | None
 ) -> str:
     """A bearer token, which is shown this once."""
-    key = secrets.token_urlsafe(32)
+    key = "rep_" + secrets.token_urlsafe(32)  # a mark that finds leaked ones
     Token.objects.create(
         key_hash=_hash(key),
         customer=customer,

@@ -27,6 +27,13 @@ class Action(StrEnum):
     CODES_REMOVED = "codes-removed"
     SESSIONS_ENDED = "sessions-ended"
     ACCOUNT_CHANGED = "account-changed"
+    ACCESS_GIVEN = "access-given"
+    ACCESS_REFUSED = "access-refused"
+    ACCESS_TAKEN_BACK = "access-taken-back"
+    TOKEN_MADE = "token-made"  # noqa: S105 (a name, not a secret)
+    TOKEN_REMOVED = "token-removed"  # noqa: S105 (a name, not a secret)
+    APPLICATION_MADE = "application-made"
+    APPLICATION_REMOVED = "application-removed"
     RESPONDER_ADD = "responder-add"
     RESPONDER_CHANGE = "responder-change"
     RESPONDER_DELETE = "responder-delete"

@@ -71,7 +71,7 @@ def security_headers(get_response: Next) -> Next:
 
 ACTING = "acting"  # session key: the customer whose pages a member of staff sees
 # While they do: not the customer's password, keys and sessions, and not the staff's own pages.
-CLOSED_TO_STAFF = ("/account/", "/staff/", "/auth/")
+CLOSED_TO_STAFF = ("/account/", "/staff/", "/auth/", "/consent/")
 STAFF_BACK = "/staff/back/"
 
 

@@ -47,7 +47,7 @@ SENTENCES: dict[str, Promise] = {
     "no-responder": _("This responder no longer exists: somebody has removed it."),
     "no-alias": _("This alias does not exist."),
     "no-application": _("This program is not known."),
-    "no-credential": _("This program is not known."),
+    "no-credential": _("This access no longer exists."),
     "no-request": _("This request has been answered already, or it has expired."),
     "no-operation": _("This operation no longer exists."),
     "attached-needs-mailbox": _("There is no mailbox %(found)s. Choose one of the list."),

@@ -13,6 +13,7 @@ from django.views.i18n import set_language
 
 from repondeur.panel.admin import site
 from repondeur.panel.views import (
+    access,
     account,
     act_as,
     consent,
@@ -71,6 +72,7 @@ _sign_in = [
 
 _account = [
     path("account/", account.preferences, name="account"),
+    path("account/programs/", access.programs, name="programs"),
     path("account/log/", account.log, name="account_log"),
     path("account/sessions/", account.sessions, name="usersessions_list"),
     path("account/password/", account_views.password_change, name="account_change_password"),

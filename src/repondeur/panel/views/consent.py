@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
 
-from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
 from repondeur.hosting import access
+from repondeur.hosting.audit import Action
 from repondeur.hosting.errors import HostingError
+from repondeur.panel import signals
+from repondeur.panel.forms.access import ConsentForm, term
+from repondeur.panel.middleware import CONTENT_SECURITY_POLICY
+from repondeur.panel.rules_in_words import lines
 from repondeur.panel.views.common import clock, customer
 
-TERMS = {"1": timedelta(days=1), "30": timedelta(days=30), "365": timedelta(days=365), "": None}
-_VERBS = {
-    "GET": _("read"),
-    "POST": _("add"),
-    "PUT": _("change"),
-    "DELETE": _("remove"),
-}
-
-
-class ConsentForm(forms.Form):
-    """For how long."""
-
-    term = forms.ChoiceField(
-        label=_("For how long?"),
-        choices=[
-            ("1", _("one day")),
-            ("30", _("30 days")),
-            ("365", _("one year")),
-            ("", _("until I take it back")),
-        ],
-        initial="30",
-        required=False,
-    )
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+", re.IGNORECASE)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -48,12 +29,22 @@ def consent(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404 from error
     form = ConsentForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        term = TERMS[form.cleaned_data["term"]]
         accepted = "accept" in request.POST
-        until = clock() + term if term and accepted else None
-        access.answer(asked, customer(request), accepted=accepted, until=until)
-        if asked.redirection.startswith(("https://", "http://")):
+        chosen = term(form.cleaned_data["term"])
+        until = clock() + chosen if chosen and accepted else None
+        person = customer(request)
+        access.answer(asked, person, accepted=accepted, until=until)
+        action = Action.ACCESS_GIVEN if accepted else Action.ACCESS_REFUSED
+        signals.write(request, person, action, asked.application.name)
+        if asked.redirection:
             return redirect(asked.redirection)
         return render(request, "panel/consent_done.html", {"accepted": accepted, "asked": asked})
-    wanted = [{"verb": _VERBS[rule["method"]], "path": rule["path"]} for rule in asked.rules]
-    return render(request, "panel/consent.html", {"asked": asked, "form": form, "wanted": wanted})
+    context = {"asked": asked, "form": form, "wanted": lines(asked.rules)}
+    response = render(request, "panel/consent.html", context)
+    # Browsers hold the target of a redirect after a form to form-action as well (CSP 3).
+    origin = _ORIGIN.match(asked.redirection)
+    if origin:
+        response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.replace(
+            "form-action 'self'", f"form-action 'self' {origin[0]}"
+        )
+    return response
