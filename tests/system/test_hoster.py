@@ -18,12 +18,12 @@ from email import message_from_bytes, policy
 import pytest
 
 from tests.peers.dovecot import PASSWORD, Dovecot
+from tests.peers.opendkim import OpenDKIM
 from tests.peers.postfix import Postfix
 from tests.peers.postgres import Postgres
 from tests.peers.process import LOOPBACK, free_ports, wait_for
 from tests.peers.service import Service
 from tests.peers.sink import Sink
-from tests.peers.wire import send
 
 DOMAIN = "example.fr"
 OUTSIDE = "keeper@example.org"  # a copy target elsewhere
@@ -65,20 +65,27 @@ class Hoster:
         parsed = [message_from_bytes(m.data, policy=policy.default) for m in found]
         return sorted(str(message["Subject"]) for message in parsed)
 
-    def write(self, local: str, subject: str, sender: str) -> str:
-        """Bob writes; the mail server's code."""
+    def write(self, local: str, subject: str, sender: str, author: str = "") -> str:
+        """Bob writes; the mail server's code. author: in From, when not the sender."""
         text = (
-            f"From: Bob Martin <{sender}>\r\nTo: {at(local)}\r\nSubject: {subject}\r\n"
+            f"From: Bob Martin <{author or sender}>\r\nTo: {at(local)}\r\nSubject: {subject}\r\n"
             f"Date: Thu, 24 Dec 2026 12:00:00 +0100\r\nMessage-ID: <{subject}@example.org>\r\n"
             "\r\nBonjour, une question.\r\n"
         ).encode()
-        (status,) = send(self.postfix.port, sender, [at(local)], text, lmtp=False)
-        return str(status.code)
+        with self.door() as smtp:
+            smtp.mail(sender)
+            code, _ = smtp.rcpt(at(local))
+            return str(smtp.data(text)[0] if code == 250 else code)
+
+    def door(self) -> smtplib.SMTP:
+        """A session from elsewhere: OpenDKIM is told that 127.0.0.1 alone is ours."""
+        return smtplib.SMTP(
+            LOOPBACK, self.postfix.port, "example.org", source_address=("127.0.0.2", 0)
+        )
 
     def asked(self, local: str) -> str:
         """The mail server's code for a recipient; nothing is sent."""
-        with smtplib.SMTP(LOOPBACK, self.postfix.port) as smtp:
-            smtp.ehlo()
+        with self.door() as smtp:
             smtp.mail("bob@example.org")
             return str(smtp.rcpt(at(local))[0])
 
@@ -168,6 +175,7 @@ def hoster(request: pytest.FixtureRequest) -> Iterator[Hoster]:
 
 def _start(stack: ExitStack, request: pytest.FixtureRequest) -> Hoster:
     world = stack.enter_context(Sink())
+    milter = stack.enter_context(OpenDKIM(DOMAIN))
     boxes = [*BOXES, "other"]
     dovecot = stack.enter_context(Dovecot([at(box) for box in boxes]))
     replies, copies = free_ports(2)
@@ -183,6 +191,7 @@ def _start(stack: ExitStack, request: pytest.FixtureRequest) -> Hoster:
         "virtual_alias_maps": "hash:{folder}/virtual",
         "virtual_transport": f"lmtp:inet:{LOOPBACK}:{dovecot.lmtp_port}",
         "recipient_delimiter": "+",
+        "smtpd_milters": f"inet:{LOOPBACK}:{milter.port}",
         "relayhost": f"[{LOOPBACK}]:{world.port}",
     }
     postfix = Postfix(main, maps={"boxes": known, "virtual": "".join(lines)})
@@ -252,6 +261,26 @@ def test_a_correspondent_with_an_alias_here_gets_the_reply(hoster: Hoster) -> No
     assert hoster.inbox("other").count("Auto: colleague") == 1
 
 
+def test_replies_are_signed_and_copies_are_not(hoster: Hoster) -> None:
+    """What only passes through must not become ours: its From may be forged."""
+    assert hoster.write("to-inside", "forged", bob("forged"), author=at("other")) == "250"
+    wait_for(lambda: "forged" in hoster.outside(OUTSIDE), "the copy", 30)
+    wait_for(lambda: hoster.outside(bob("forged")), "the answer", 30)
+    found = {
+        message.recipients[0]: message_from_bytes(message.data, policy=policy.default)
+        for message in hoster.world.received
+    }
+    reply = found[bob("forged")]
+    assert f"d={DOMAIN};" in reply["DKIM-Signature"]
+    copies = [
+        message_from_bytes(message.data, policy=policy.default)
+        for message in hoster.world.received
+        if OUTSIDE in message.recipients
+    ]
+    (copy,) = (message for message in copies if message["Subject"] == "forged")
+    assert copy["DKIM-Signature"] is None
+
+
 def test_a_change_and_an_end_hold_within_a_second(hoster: Hoster) -> None:
     """An address is known as long as its free responder is on, without a restart."""
     assert hoster.asked("late") == REFUSED
@@ -275,5 +304,5 @@ def test_while_the_service_is_away_mail_flows_and_the_answer_comes_later(hoster:
     wait_for(lambda: "away-to-inside" in hoster.outside(OUTSIDE), "the copy", 15)
     hoster.service.start()
     hoster.postfix.flush()
-    for to in ("keep-inside", "to-inside"):
-        wait_for(lambda to=to: hoster.outside(bob(f"away-{to}")), "the answer", 30)
+    answers = [bob("away-keep-inside"), bob("away-to-inside")]
+    wait_for(lambda: all(map(hoster.outside, answers)), "both answers", 30)
