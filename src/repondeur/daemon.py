@@ -57,7 +57,7 @@ R = TypeVar("R")
 GRACE_S = 20.0  # for running transactions and deliveries at a stop; systemd waits 90 s
 OPERATIONS_EVERY_S = 0.5  # a change asked for in the panel is live within a second
 MAPS_EVERY_S = 0.5  # with the operations' turn: within a second
-MAPS_SHARE = 19  # pauses are that much longer than work: a twentieth of one core at most
+MAPS_IDLE_SHARE = 19  # a look that finds nothing takes a twentieth of one core at most
 PURGE_EVERY_S = 300.0
 NOTICES_EVERY_S = 60.0
 OUTBOX_EVERY_S = 15.0  # as often as Prometheus usually asks
@@ -298,15 +298,16 @@ async def _keep_maps(config: Config, folder: Path) -> None:
     """Postfix's tables follow the directory and the windows of the responders."""
     maps = Follower(folder, tap_domain=config.tap_domain, copy_hop=str(config.postfix_copies))
     while True:
-        begun = time.monotonic()
+        begun, share = time.monotonic(), MAPS_IDLE_SHARE
         try:
             changed = await asyncio.to_thread(_with_connection, maps.follow, clock())
             if changed:
                 log.info("postfix maps", changed=changed)
+                share = 1
         except (Error, OSError, ToolError) as error:
             log.error("postfix maps: kept as they were", folder=str(folder), error=str(error))
         taken = time.monotonic() - begun
-        await asyncio.sleep(max(MAPS_EVERY_S, MAPS_SHARE * taken))
+        await asyncio.sleep(max(MAPS_EVERY_S, share * taken))
 
 
 async def _purge(config: Config, holder: str) -> None:

@@ -21,7 +21,7 @@ from tests.peers.dovecot import PASSWORD, Dovecot
 from tests.peers.opendkim import OpenDKIM
 from tests.peers.postfix import Postfix
 from tests.peers.postgres import Postgres
-from tests.peers.process import LOOPBACK, free_ports, wait_for
+from tests.peers.process import LOOPBACK, free_ports, program, wait_for
 from tests.peers.service import Service
 from tests.peers.sink import Sink
 
@@ -88,6 +88,12 @@ class Hoster:
         with self.door() as smtp:
             smtp.mail("bob@example.org")
             return str(smtp.rcpt(at(local))[0])
+
+    def postconf(self, setting: str) -> None:
+        """Change main.cf, and have Postfix read it."""
+        etc = str(self.postfix.folder / "etc")
+        self.postfix.tool(program("postconf", "postfix"), "-c", etc, "-e", setting)
+        self.postfix.reload()
 
     def settled(self) -> None:
         """Until nothing is on its way any more."""
@@ -306,3 +312,54 @@ def test_while_the_service_is_away_mail_flows_and_the_answer_comes_later(hoster:
     hoster.postfix.flush()
     answers = [bob("away-keep-inside"), bob("away-to-inside")]
     wait_for(lambda: all(map(hoster.outside, answers)), "both answers", 30)
+
+
+def checked(hoster: Hoster, *options: str) -> tuple[int, dict[str, str], str]:
+    """The exit code of `postfix check`, the worst level of each check, and its words."""
+    server = f"{LOOPBACK}:{hoster.postfix.port}"
+    result = hoster.service.run("postfix", "check", "--json", "--server", server, *options)
+    assert result.out, result.err
+    rows = json.loads(result.out)
+    levels: dict[str, str] = {}
+    for row in rows:
+        if levels.get(row["check"]) != "error":
+            levels[row["check"]] = row["level"]
+    return result.status, levels, result.out
+
+
+HOPS = {"accepted": "ok", "copied": "ok", "decided": "ok", "returned": "ok", "left": "ok"}
+
+
+def test_check_follows_a_message_along_its_whole_way(hoster: Hoster) -> None:
+    status, levels, words = checked(hoster)
+    assert (status, {**levels, **HOPS}) == (0, levels), words
+    assert levels["shadow"] == "warning"  # sales@ is the hoster's alias, and keeps no copy
+    assert at("sales") in words
+    for made in ("repondeur-check-", "claire."):
+        assert made in words
+        assert made not in hoster.service.must("responder", "list", "--json")
+    status, levels, words = checked(hoster, "--address", at("keep-inside"), "--sender", bob("me"))
+    assert (status, levels["left"]) == (0, "ok"), words
+    assert hoster.outside(bob("me"))
+
+
+@pytest.mark.parametrize("hoster", ["files"], indirect=True)
+def test_check_names_the_hop_that_is_broken(hoster: Hoster) -> None:
+    hoster.service.kill()
+    status, levels, words = checked(hoster, "--address", at("keep-inside"), "--timeout", "1")
+    assert (status, levels["accepted"], levels["copied"]) == (1, "ok", "error"), words
+    assert "waits in Postfix's queue" in words
+    assert "Connection refused" in words
+    hoster.service.start()
+    hoster.postfix.flush()
+    hoster.settled()
+    hoster.postconf("recipient_bcc_maps=")
+    status, levels, words = checked(hoster, "--timeout", "1")
+    assert (levels["settings"], levels["copied"]) == ("error", "error"), words
+    hoster.service.must("postfix", "setup", "--write")
+    hoster.postfix.reload()
+    hoster.postconf("recipient_delimiter=-")
+    assert checked(hoster, "--no-probe")[1]["delimiter"] == "warning"
+    hoster.postconf("recipient_delimiter=+")
+    status, _, words = checked(hoster)
+    assert status == 0, words

@@ -25,22 +25,38 @@ _COLOURS = {"ok": "green", "unknown": "cyan", "warning": "yellow", "error": "red
 def doctor(session: Session, as_json: bool) -> int:
     """Say what is wrong with this installation, and the mend of each finding."""
     config = session.configure()
-    found = []
+    told = Told(as_json)
     for finding in _findings(config, session.t):
-        found.append(finding)
-        if not as_json:
-            level = click.style(f"{finding.level:<8}", fg=_COLOURS[finding.level])
-            click.echo(f"{level} {finding.check}: {finding.text}")
-            if finding.mend:
-                click.echo(f"{'':<8} mend: {finding.mend}")
-    if as_json:
-        print_json(
-            [
-                {"check": f.check, "level": f.level, "text": f.text, "mend": f.mend or None}
-                for f in found
-            ]
-        )
-    return 1 if any(finding.level == "error" for finding in found) else 0
+        told.tell(finding)
+    return told.end()
+
+
+class Told:
+    """Findings as they come: a line each, or all as JSON at the end."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._found: list[Finding] = []
+
+    def tell(self, finding: Finding) -> None:
+        self._found.append(finding)
+        if self._as_json:
+            return
+        level = click.style(f"{finding.level:<8}", fg=_COLOURS[finding.level])
+        click.echo(f"{level} {finding.check}: {finding.text}")
+        if finding.mend:
+            click.echo(f"{'':<8} mend: {finding.mend}")
+
+    def end(self) -> int:
+        """The exit code."""
+        if self._as_json:
+            print_json(
+                [
+                    {"check": f.check, "level": f.level, "text": f.text, "mend": f.mend or None}
+                    for f in self._found
+                ]
+            )
+        return 1 if any(finding.level == "error" for finding in self._found) else 0
 
 
 def _findings(config: Config, t: datetime) -> Iterator[Finding]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,6 +24,7 @@ from repondeur.commands.common import (
 
 if TYPE_CHECKING:
     from repondeur.config import Config, Listen
+    from repondeur.hosting.doctor.finding import Finding
     from repondeur.postfix.queries import Access
     from repondeur.postfix.setup import Change, Wanted
     from repondeur.postfix.tools import Postconf
@@ -91,6 +95,94 @@ def setup(
     else:
         click.echo("# to write it: repondeur postfix setup --write")
     _relay(config, wanted)
+
+
+@group.command("check")
+@click.option("--address", help="Write to this one; without, to a responder made for the probe.")
+@click.option("--sender", help="Who gets the reply; without, nobody: one made for the probe.")
+@click.option("--server", default="127.0.0.1:25", show_default=True, help="Postfix's SMTP.")
+@click.option("--timeout", default=15.0, show_default=True, help="Seconds for each hop.")
+@click.option("--no-probe", is_flag=True, help="Only look; send nothing.")
+@_folder
+@click.option(
+    "--service", "nodes", multiple=True, help="HOST:PORT of a node's LMTP; this one by default."
+)
+@click.option("--database-url", help="As which role Postfix asks PostgreSQL; ours by default.")
+@json_option
+@pass_session
+def check(
+    session: Session,
+    address: str | None,
+    sender: str | None,
+    server: str,
+    timeout: float,
+    no_probe: bool,
+    folder: Path | None,
+    nodes: tuple[str, ...],
+    database_url: str | None,
+    as_json: bool,
+) -> int:
+    """Say whether Postfix is set up, and follow a message along its whole way.
+
+    Each line is a hop or a fact; what is broken comes with its mend.
+    """
+    config = session.open()
+    from repondeur.commands.doctor import Told
+    from repondeur.postfix.check import check
+    from repondeur.postfix.tools import Postconf, ToolError
+
+    told = Told(as_json)
+    host, _, port = server.rpartition(":")
+    if not host or not port.isdecimal():
+        raise click.UsageError(f"--server: found {server!r}; accepted: HOST:PORT")
+    try:
+        postconf = Postconf(folder)
+        wanted = _wanted(config, postconf, nodes, database_url)
+        for finding in check(wanted, postconf, session.t, config.recipient_delimiter):
+            told.tell(finding)
+        if not no_probe:
+            door = (host.strip("[]"), int(port))
+            for finding in _probe(session, address, sender, door, postconf, timeout):
+                told.tell(finding)
+    except ToolError as error:
+        raise CommandError(str(error)) from error
+    return told.end()
+
+
+def _probe(
+    session: Session,
+    address: str | None,
+    sender: str | None,
+    server: tuple[str, int],
+    postconf: Postconf,
+    timeout: float,
+) -> Iterator[Finding]:
+    from repondeur.hosting import addresses
+    from repondeur.postfix.probe import own_responder, probe
+    from repondeur.store.models import Domain
+
+    token = secrets.token_hex(6)
+    with ExitStack() as stack:
+        try:
+            if address is None:
+                local = f"repondeur-check-{token}"
+                address = stack.enter_context(own_responder(local, session.t))
+            if sender is None:  # a person's name: a robot's would get no answer
+                sender = stack.enter_context(own_responder(f"claire.{token}", session.t))
+        except Domain.DoesNotExist as error:
+            raise CommandError(
+                "no domain is known here; mend: repondeur domain add DOMAIN --customer NIC"
+            ) from error
+        address, sender = ("@".join(addresses.address(one)) for one in (address, sender))
+        yield from probe(
+            address,
+            token,
+            session.t,
+            server=server,
+            sender=sender,
+            postconf=postconf,
+            timeout_s=timeout,
+        )
 
 
 def _print_json(found: list[Change], write: bool, backups: list[Path]) -> None:

@@ -157,6 +157,17 @@ def write_maps(
     return changed
 
 
+def stale(folder: Path, t: datetime, *, tap_domain: str, copy_hop: str) -> list[str]:
+    """The tables whose files do not say what holds at `t`."""
+    wanted = tables(t, tap_domain, copy_hop)
+    found = []
+    for name in NAMES:
+        source = folder / f"{PREFIX}{name}.txt"
+        if not source.exists() or source.read_text("utf-8") != getattr(wanted, name):
+            found.append(name)
+    return found
+
+
 def indexed_file(folder: Path, name: str, map_type: str) -> Path:
     """Where the indexed file of a table stands."""
     return folder / f"{PREFIX}{name}{TYPES[map_type]}"

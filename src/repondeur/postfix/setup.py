@@ -33,6 +33,9 @@ _DOOR = {
     "smtpd_proxy_filter": "",
     "smtpd_sasl_auth_enable": "no",
     "smtpd_tls_security_level": "none",
+    # A session of ours stays open, and an open one does not see that a table has changed: it would
+    # refuse an address that was added meanwhile.
+    "smtpd_reject_unlisted_recipient": "no",
 }
 # Nothing is added to or rewritten in what comes back from us: no loop can begin here. Aliases stay
 # in force, for a correspondent may have one here.
@@ -144,9 +147,8 @@ def master_cf(wanted: Wanted, postconf: Postconf, aliases: str) -> dict[str, str
         # jean+news@ goes to the copy target, not to its +news.
         "propagate_unmatched_extensions": "",
     }
-    door = {**_DOOR, "smtpd_reject_unlisted_recipient": "no"}
     # A copy that is passed on was filtered when it came, and is not ours to sign.
-    unsigned = {**door, "smtpd_milters": "", "content_filter": "", "cleanup_service_name": COPIES}
+    unsigned = {**_DOOR, "smtpd_milters": "", "content_filter": "", "cleanup_service_name": COPIES}
     local = {"smtp_tls_security_level": "none", "smtp_sasl_auth_enable": "no"}
     plain = {**local, "smtp_generic_maps": "", "smtp_header_checks": "", "smtp_body_checks": ""}
     return {

@@ -19,6 +19,10 @@ class ToolError(Exception):
     """A program of Postfix is missing or failed; the message has its words."""
 
 
+class NothingFoundError(ToolError):
+    """The program ended with 1 and without a word, as postmap(1) does for an absent key."""
+
+
 def run(name: str, *arguments: str, stdin: str = "") -> str:
     """The output of `name`. Raises ToolError."""
     path = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), FOLDERS]))
@@ -35,6 +39,8 @@ def run(name: str, *arguments: str, stdin: str = "") -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(f"{name}: {error}") from error
+    if done.returncode == 1 and not done.stderr.strip():
+        raise NothingFoundError(f"{name}: nothing found")
     if done.returncode:
         raise ToolError(f"{name}: {done.stderr.strip() or f'ended with {done.returncode}'}")
     return done.stdout
@@ -44,11 +50,11 @@ class Postconf:
     """One Postfix instance's settings. folder: with main.cf and master.cf; None: the default."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._where: Sequence[str] = () if folder is None else ("-c", str(folder))
+        self.where: Sequence[str] = () if folder is None else ("-c", str(folder))
         self.folder = Path(self._run("-h", "config_directory").strip())
 
     def _run(self, *arguments: str) -> str:
-        return run("postconf", *self._where, *arguments)
+        return run("postconf", *self.where, *arguments)
 
     def value(self, name: str) -> str:
         """A setting as main.cf has it, its default when it has none; "" for an unknown name."""
@@ -78,14 +84,14 @@ class Postconf:
         """The kinds of table this Postfix has."""
         return set(self._run("-m").split())
 
-    def look_up(self, table: str, key: str) -> str:
-        """What `type:name` has for `key`; "" for nothing. Raises ToolError when it fails."""
+    def look_up(self, table: str, keys: Sequence[str]) -> dict[str, str]:
+        """What `type:name` has for which of `keys`. Raises ToolError when it cannot be read."""
         try:
-            return run("postmap", *self._where, "-q", key, table).strip()
-        except ToolError as error:
-            if "ended with 1" in str(error):  # postmap(1): not found, without a word
-                return ""
-            raise
+            out = run("postmap", *self.where, "-q", "-", table, stdin="\n".join(keys) + "\n")
+        except NothingFoundError:
+            return {}
+        lines = (line.partition("\t") for line in out.splitlines())
+        return {key: value for key, _, value in lines}
 
 
 def compile_map(path: Path, text: str, map_type: str) -> Path:
