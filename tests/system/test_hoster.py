@@ -89,11 +89,15 @@ class Hoster:
             smtp.mail("bob@example.org")
             return str(smtp.rcpt(at(local))[0])
 
-    def postconf(self, setting: str) -> None:
-        """Change main.cf, and have Postfix read it."""
+    def postconf(self, *change: str) -> None:
+        """Change main.cf or master.cf, and have Postfix read it."""
         etc = str(self.postfix.folder / "etc")
-        self.postfix.tool(program("postconf", "postfix"), "-c", etc, "-e", setting)
+        self.postfix.tool(program("postconf", "postfix"), "-c", etc, *change)
         self.postfix.reload()
+
+    def setting(self, name: str) -> str:
+        etc = str(self.postfix.folder / "etc")
+        return self.postfix.tool(program("postconf", "postfix"), "-c", etc, "-h", name).strip()
 
     def settled(self) -> None:
         """Until nothing is on its way any more."""
@@ -353,13 +357,31 @@ def test_check_names_the_hop_that_is_broken(hoster: Hoster) -> None:
     hoster.service.start()
     hoster.postfix.flush()
     hoster.settled()
-    hoster.postconf("recipient_bcc_maps=")
-    status, levels, words = checked(hoster, "--timeout", "1")
-    assert (levels["settings"], levels["copied"]) == ("error", "error"), words
-    hoster.service.must("postfix", "setup", "--write")
-    hoster.postfix.reload()
-    hoster.postconf("recipient_delimiter=-")
+    replies = f"{hoster.service.environment['REPONDEUR_RELAY'].rpartition('/')[2]}/inet"
+    transports = hoster.setting("transport_maps")
+    assert "inline:" in transports
+    for broken, hop, named in (
+        (("-e", "recipient_bcc_maps="), "copied", "main.cf: recipient_bcc_maps"),
+        (("-e", f"transport_maps={transports.partition(',')[0]}"), "copied", "transport_maps is"),
+        (("-M", "-X", replies), "returned", f"master.cf: {replies} is missing"),
+    ):
+        hoster.postconf(*broken)
+        status, levels, words = checked(hoster, "--timeout", "1")
+        assert (status, levels["settings"], levels[hop]) == (1, "error", "error"), words
+        assert named in words
+        hoster.service.must("postfix", "setup", "--write")
+        hoster.postfix.reload()
+    hoster.postconf("-e", "recipient_delimiter=-")
     assert checked(hoster, "--no-probe")[1]["delimiter"] == "warning"
-    hoster.postconf("recipient_delimiter=+")
+    hoster.postconf("-e", "recipient_delimiter=+")
     status, _, words = checked(hoster)
     assert status == 0, words
+
+
+def test_doctor_looks_at_postfix_too(hoster: Hoster) -> None:
+    found = json.loads(hoster.service.run("doctor", "--json").out)
+    rows = [row for row in found if row["check"].startswith("postfix")]
+    levels = {row["check"].partition(" ")[2]: row["level"] for row in rows}
+    for check in ("settings", "tables", "delimiter", "door"):
+        assert levels[check] == "ok", rows
+    assert levels["shadow"] == "warning"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from repondeur.commands.common import Session, json_option, pass_session, print_json
+from repondeur.commands.common import CommandError, Session, json_option, pass_session, print_json
 
 if TYPE_CHECKING:
     from repondeur.config import Config
@@ -88,6 +89,39 @@ def _findings(config: Config, t: datetime) -> Iterator[Finding]:
         yield from traffic.stuck(t)
         yield from traffic.silent(t)
         yield from network.domains(set(config.mx_hosts), resolver)
+        yield from _postfix(config, t)
+
+
+def _postfix(config: Config, t: datetime) -> Iterator[Finding]:
+    """What `postfix check` sees without sending anything, where Postfix is set up for us."""
+    if config.mode != "tap":
+        return
+    from repondeur.commands.postfix import wanted_of
+    from repondeur.hosting.doctor.finding import Finding, Level
+    from repondeur.postfix import check, setup
+    from repondeur.postfix.tools import Postconf, ToolError
+
+    def unknown(text: str, mend: str) -> Finding:
+        return Finding("postfix", Level.UNKNOWN, text, mend)
+
+    try:
+        postconf = Postconf()
+        if not setup.begun(config.tap_domain, postconf):
+            yield unknown(
+                f"{postconf.folder}/main.cf does not know the service",
+                "repondeur postfix setup; none where another mail server hands copies over",
+            )
+            return
+        wanted = wanted_of(config, postconf)
+        for finding in check.check(wanted, postconf, t, config.recipient_delimiter):
+            yield replace(finding, check=f"postfix {finding.check}")
+    except ToolError as error:
+        yield unknown(str(error), "run `repondeur postfix check` on the mail server")
+    except CommandError as error:
+        text, _, mend = str(error).partition("; mend: ")
+        yield Finding("postfix", Level.ERROR, text, mend)
+    except OSError as error:
+        yield unknown(f"{error.filename}: {error.strerror}", "run `repondeur doctor` as root")
 
 
 def _loopback(host: str) -> bool:

@@ -70,7 +70,7 @@ def setup(
     backups: list[Path] = []
     try:
         postconf = Postconf(folder)
-        wanted = _wanted(config, postconf, nodes, database_url)
+        wanted = wanted_of(config, postconf, nodes, database_url)
         found = setup.changes(wanted, postconf)
         if write:
             _maps(config, wanted, session)
@@ -137,7 +137,7 @@ def check(
         raise click.UsageError(f"--server: found {server!r}; accepted: HOST:PORT")
     try:
         postconf = Postconf(folder)
-        wanted = _wanted(config, postconf, nodes, database_url)
+        wanted = wanted_of(config, postconf, nodes, database_url)
         for finding in check(wanted, postconf, session.t, config.recipient_delimiter):
             told.tell(finding)
         if not no_probe:
@@ -146,6 +146,10 @@ def check(
                 told.tell(finding)
     except ToolError as error:
         raise CommandError(str(error)) from error
+    except OSError as error:
+        raise CommandError(
+            f"{error.filename}: {error.strerror}; mend: run as a user that may read it, as root"
+        ) from error
     return told.end()
 
 
@@ -218,9 +222,13 @@ def _relay(config: Config, wanted: Wanted) -> None:
         )
 
 
-def _wanted(
-    config: Config, postconf: Postconf, nodes: tuple[str, ...], database_url: str | None
+def wanted_of(
+    config: Config,
+    postconf: Postconf,
+    nodes: tuple[str, ...] = (),
+    database_url: str | None = None,
 ) -> Wanted:
+    """Where things are, as the settings say. Raises CommandError."""
     from repondeur.postfix.setup import Wanted
     from repondeur.postfix.tools import map_type
 

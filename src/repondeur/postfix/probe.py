@@ -165,8 +165,8 @@ def _no_copy(reply: str, postconf: Postconf, timeout_s: float) -> Finding:
         "copied",
         Level.ERROR,
         f"the service has not seen the message after {timeout_s:g} s",
-        "recipient_bcc_maps lacks our table or another one comes first; a content filter's door "
-        "may say no_address_mappings: the other must not",
+        "recipient_bcc_maps lacks our table or another one comes first, or transport_maps lacks "
+        "the tap domain; of a content filter's two doors only one may say no_address_mappings",
     )
 
 

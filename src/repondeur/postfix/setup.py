@@ -16,6 +16,7 @@ from repondeur.postfix.maps import COPY_TRANSPORT, NAMES, PREFIX, nexthop
 from repondeur.postfix.tools import Postconf
 
 REPLIES, COPIES = "repondeur-replies", "repondeur-copies"  # the cleanup services of master.cf
+LISTS = ("recipient_bcc_maps", "virtual_alias_maps", "transport_maps")  # they name our tables
 QUERY_MODE = 0o640  # root writes, proxymap(8) reads as Postfix's user, nobody else: a password
 _OURS = re.compile(rf"[a-z:]+:[^{{}}]*/{PREFIX}(?:{'|'.join(NAMES)})(?:\.cf)?")
 
@@ -118,6 +119,13 @@ def others(value: str, tap_domain: str) -> list[str]:
     """The tables of a list setting that are not ours."""
     ours = re.compile(rf"inline:\{{\s*\{{?\s*{re.escape(tap_domain)}\s*=.*", re.DOTALL)
     return [one for one in tokens(value) if not (_OURS.fullmatch(one) or ours.fullmatch(one))]
+
+
+def begun(tap_domain: str, postconf: Postconf) -> bool:
+    """Whether main.cf names a table of ours already. Raises ToolError."""
+    given = postconf.given()
+    values = [given.get(name, "") for name in LISTS]
+    return any(others(value, tap_domain) != tokens(value) for value in values)
 
 
 def main_cf(wanted: Wanted, postconf: Postconf) -> dict[str, str]:
