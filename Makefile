@@ -4,7 +4,7 @@
 # make guide  the screenshots of docs/guide.*.md, from the real panel
 # make bench  speed against Dovecot with Pigeonhole, in the same run
 
-PYTHON ?= python3
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
@@ -62,7 +62,7 @@ $(VENV)/dev: $(VENV)/run requirements-dev.lock
 
 # uv itself, by pip, in the environment of the project.
 $(VENV)/uv:
-	@tools/python $(PYTHON) $(VENV)
+	@tools/python $(VENV) $(PYTHON)
 	@touch $@
 
 clean:

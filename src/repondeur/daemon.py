@@ -35,11 +35,12 @@ from repondeur import metrics, systemd
 from repondeur.config import Config, Listen
 from repondeur.flow.batcher import Batcher
 from repondeur.flow.courier import LEASE, Courier
+from repondeur.flow.dialogue import Limits
+from repondeur.flow.incoming import Accept, Verify
 from repondeur.flow.intake import Inline, Tap
 from repondeur.flow.listener import Listener
 from repondeur.flow.nexthop import next_hop
 from repondeur.flow.relay import relay as relay_to
-from repondeur.flow.session import Accept, Limits, Verify
 from repondeur.hosting import mx, operations
 from repondeur.panel import reminders
 from repondeur.postfix.following import Follower

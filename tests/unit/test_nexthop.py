@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from repondeur.flow.incoming import Status
 from repondeur.flow.nexthop import file_name, next_hop, status
 from repondeur.flow.pool import Sent
-from repondeur.flow.session import Status
 from repondeur.flow.spool import Spool
 from tests.peers.sink import DROP, Sink
 

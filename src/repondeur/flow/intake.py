@@ -16,9 +16,9 @@ from prometheus_client import Counter
 
 from repondeur.flow.batcher import Batcher
 from repondeur.flow.courier import Courier
+from repondeur.flow.incoming import Incoming, Status
 from repondeur.flow.nexthop import NextHop
 from repondeur.flow.relay import Outgoing
-from repondeur.flow.session import Incoming, Status
 from repondeur.mail.identity import identity
 from repondeur.mail.read import read
 from repondeur.rules.address import unwrap_tap

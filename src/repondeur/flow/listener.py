@@ -1,12 +1,11 @@
 """LMTP (RFC 2033) and SMTP (RFC 5321) intake: from a listening socket to `accept`.
 
-aiosmtpd carries the connection and STARTTLS; what it says and what it keeps is session.py.
+One connection is session.py, what is said on it dialogue.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import ssl
 from collections.abc import Sequence
@@ -14,7 +13,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Literal
 
-from repondeur.flow.session import Accept, Incoming, Limits, Policy, Session, Status, Verify
+from repondeur.flow.dialogue import Limits
+from repondeur.flow.incoming import Accept, Incoming, Status, Verify
+from repondeur.flow.session import Policy, Session
 
 __all__ = ["Accept", "Incoming", "Limits", "Listener", "Status", "Verify"]
 
@@ -40,8 +41,6 @@ class Listener:
         spool_dir: Path,
         verify: Verify | None = None,
     ) -> None:
-        # aiosmtpd logs each command at INFO; a line per message fate is written elsewhere.
-        logging.getLogger("mail.log").setLevel(logging.WARNING)
         self._trusted = trusted
         self._limits = limits
         self._sessions: set[Session] = set()
@@ -74,14 +73,11 @@ class Listener:
             server.close()
         for session in tuple(self._sessions):
             session.stop()
-        tasks = [session.task() for session in tuple(self._sessions)]
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=grace)
-            for session in tuple(self._sessions):
-                session.abort()
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+        ends = [session.ended for session in self._sessions]
+        if ends:
+            await asyncio.wait(ends, timeout=grace)
+            late = [session.abort() for session in tuple(self._sessions)]
+            await asyncio.gather(*filter(None, late), return_exceptions=True)
         for server in self._servers:
             await server.wait_closed()
         self._servers.clear()

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
+from repondeur.flow.incoming import Status
 from repondeur.flow.maildir import Maildir
 from repondeur.flow.pool import SESSIONS, Letter, Pool, Sent
 from repondeur.flow.relay import smtp_pool
-from repondeur.flow.session import Status
 from repondeur.flow.spool import Spool
 from repondeur.flow.wire import connect_lmtp
 

@@ -1,0 +1,48 @@
+"""One message as the intake hands it on, and what it is answered with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from repondeur.flow.spool import Spool
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One reply line: "250", "2.0.0", "ok"."""
+
+    code: int
+    enhanced: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.enhanced} {self.text}"
+
+
+@dataclass(slots=True)
+class Incoming:
+    """One complete transaction.
+
+    sender: "" is the null sender. recipients: without angle brackets. head: the header, at most
+    HEAD_LIMIT octets, and the body's first BODY_LIMIT (mail/read.py). spool: the whole message
+    (dots unstuffed) when the listener keeps messages, else None; it is closed when `accept`
+    returns. size: octets of the whole message. client: the peer's address.
+    """
+
+    sender: str
+    recipients: list[str]
+    head: bytes
+    spool: Spool | None
+    size: int
+    smtputf8: bool
+    eight_bit: bool
+    client: str
+
+
+# One Status per recipient, in order. Raising answers 451 4.3.0 for each.
+Accept = Callable[[Incoming], Awaitable[list[Status]]]
+# None: go on. Raising answers 451 4.3.0.
+Verify = Callable[[str], Awaitable[Status | None]]
+
+INTERNAL = Status(451, "4.3.0", "Internal error, try again later")
