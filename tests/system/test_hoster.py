@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import imaplib
 import json
+import re
 import smtplib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from pathlib import Path
 
 import pytest
 
 from tests.peers.dovecot import PASSWORD, Dovecot
 from tests.peers.opendkim import OpenDKIM
 from tests.peers.postfix import Postfix
-from tests.peers.postgres import Postgres
+from tests.peers.postgres import USER, Postgres
 from tests.peers.process import LOOPBACK, free_ports, program, wait_for
 from tests.peers.service import Service
 from tests.peers.sink import Sink
@@ -214,16 +216,27 @@ def _start(stack: ExitStack, request: pytest.FixtureRequest) -> Hoster:
         env["REPONDEUR_POSTFIX_MAPS"] = str(postfix.folder / "maps")
     else:
         server: Postgres = request.getfixturevalue("postgres")
-        env["REPONDEUR_DATABASE_URL"] = server.database()
+        url = env["REPONDEUR_DATABASE_URL"] = server.database()
     service = stack.enter_context(Service(relay=f"smtp://{LOOPBACK}:{replies}", env=env))
     rows = service.folder / "directory.json"
     rows.write_text(directory())
     service.must("import", str(rows))
-    service.must("postfix", "setup", "--write")
-    assert "all it needs" in service.must("postfix", "setup", "--write")
+    reads = []
+    if request.param == "pgsql":
+        _reader(server, url.rpartition("/")[2])
+        reads = ["--database-url", url.replace(f"//{USER}@", "//postfix@")]
+    service.must("postfix", "setup", "--write", *reads)
+    assert "all it needs" in service.must("postfix", "setup", "--write", *reads)
     stack.callback(postfix.stop)
     postfix.start()
     return Hoster(postfix, dovecot, service, world)
+
+
+def _reader(server: Postgres, database: str) -> None:
+    """A role as docs/postfix.md makes it."""
+    text = (Path(__file__).parents[2] / "docs" / "postfix.md").read_text("utf-8")
+    (made,) = re.findall(r"^    CREATE ROLE postfix.*?(?=\n\n)", text, re.MULTILINE | re.DOTALL)
+    server.sql(made, database)
 
 
 def test_each_message_ends_where_it_should_and_is_answered_once(hoster: Hoster) -> None:

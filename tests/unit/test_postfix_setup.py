@@ -76,6 +76,7 @@ def postconf(tmp_path: Path) -> Postconf:
 
 def test_writing_keeps_what_is_there_and_a_second_run_changes_nothing(postconf: Postconf) -> None:
     before = (postconf.folder / "main.cf").read_text()
+    assert not setup.begun(TAP, postconf)
     found = setup.changes(WANTED, postconf)
     assert {change.file for change in found} == {"main.cf", "master.cf"}
     assert (postconf.folder / "main.cf").read_text() == before
@@ -86,11 +87,14 @@ def test_writing_keeps_what_is_there_and_a_second_run_changes_nothing(postconf: 
     ]
     assert backups[0].read_text() == before
     assert setup.changes(WANTED, postconf) == []
+    assert setup.begun(TAP, postconf)
     aliases = setup.tokens(postconf.value("virtual_alias_maps"))
     assert aliases == [
         "hash:/etc/postfix/virtual",
         "hash:/var/lib/repondeur/postfix/repondeur-frees",
     ]
+    assert setup.present_service(TAP, postconf) == WANTED.service
+    assert setup.present_service("other.invalid", postconf) == ()
     assert setup.tokens(postconf.value("transport_maps"))[-1] == "hash:/etc/postfix/transport"
     assert "smtpd_milters" not in postconf.service("127.0.0.1:10026/inet")
     assert "smtpd_milters=" in postconf.service("127.0.0.1:10027/inet")
@@ -114,6 +118,7 @@ def test_questions_to_postgresql_are_for_postfix_alone(postconf: Postconf) -> No
     assert len(made) == 4
     assert {path.stat().st_mode & 0o777 for path in made} == {0o640}
     assert all("password = geheim\n" in path.read_text() for path in made)
+    assert setup.present_access(postconf) == access
     assert "password =" not in file(Access(("unix:/run/pg",), "postfix", "", "x"), "SELECT 1")
 
 

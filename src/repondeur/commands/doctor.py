@@ -96,7 +96,7 @@ def _postfix(config: Config, t: datetime) -> Iterator[Finding]:
     """What `postfix check` sees without sending anything, where Postfix is set up for us."""
     if config.mode != "tap":
         return
-    from repondeur.commands.postfix import wanted_of
+    from repondeur.commands.postfix import as_set_up
     from repondeur.hosting.doctor.finding import Finding, Level
     from repondeur.postfix import check, setup
     from repondeur.postfix.tools import Postconf, ToolError
@@ -112,7 +112,7 @@ def _postfix(config: Config, t: datetime) -> Iterator[Finding]:
                 "repondeur postfix setup; none where another mail server hands copies over",
             )
             return
-        wanted = wanted_of(config, postconf)
+        wanted = as_set_up(config, postconf)
         for finding in check.check(wanted, postconf, t, config.recipient_delimiter):
             yield replace(finding, check=f"postfix {finding.check}")
     except ToolError as error:

@@ -70,7 +70,7 @@ def setup(
     backups: list[Path] = []
     try:
         postconf = Postconf(folder)
-        wanted = wanted_of(config, postconf, nodes, database_url)
+        wanted = _wanted(config, postconf, nodes, database_url)
         found = setup.changes(wanted, postconf)
         if write:
             _maps(config, wanted, session)
@@ -105,9 +105,9 @@ def setup(
 @click.option("--no-probe", is_flag=True, help="Only look; send nothing.")
 @_folder
 @click.option(
-    "--service", "nodes", multiple=True, help="HOST:PORT of a node's LMTP; this one by default."
+    "--service", "nodes", multiple=True, help="HOST:PORT of a node's LMTP; as set up by default."
 )
-@click.option("--database-url", help="As which role Postfix asks PostgreSQL; ours by default.")
+@click.option("--database-url", help="As which role Postfix asks PostgreSQL; as set up by default.")
 @json_option
 @pass_session
 def check(
@@ -137,7 +137,7 @@ def check(
         raise click.UsageError(f"--server: found {server!r}; accepted: HOST:PORT")
     try:
         postconf = Postconf(folder)
-        wanted = wanted_of(config, postconf, nodes, database_url)
+        wanted = as_set_up(config, postconf, nodes, database_url)
         for finding in check(wanted, postconf, session.t, config.recipient_delimiter):
             told.tell(finding)
         if not no_probe:
@@ -222,11 +222,24 @@ def _relay(config: Config, wanted: Wanted) -> None:
         )
 
 
-def wanted_of(
+def as_set_up(
     config: Config,
     postconf: Postconf,
     nodes: tuple[str, ...] = (),
     database_url: str | None = None,
+) -> Wanted:
+    """What `setup` was last told, where nothing else is said. Raises CommandError and OSError."""
+    from repondeur.postfix.setup import present_access, present_service
+
+    nodes = nodes or present_service(config.tap_domain, postconf)
+    wanted = _wanted(config, postconf, nodes, database_url)
+    if wanted.access is None or database_url:
+        return wanted
+    return replace(wanted, access=present_access(postconf) or wanted.access)
+
+
+def _wanted(
+    config: Config, postconf: Postconf, nodes: tuple[str, ...], database_url: str | None
 ) -> Wanted:
     """Where things are, as the settings say. Raises CommandError."""
     from repondeur.postfix.setup import Wanted

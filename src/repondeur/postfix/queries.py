@@ -71,3 +71,15 @@ def file(access: Access, query: str) -> str:
     }
     head = "# Written by `repondeur postfix setup`; it holds a password.\n"
     return head + "".join(f"{name} = {value}\n" for name, value in given.items() if value)
+
+
+def access(text: str) -> Access:
+    """What file() was given, from its text."""
+    lines = [line.partition(" = ") for line in text.splitlines() if not line.startswith("#")]
+    given = {name: value for name, _, value in lines}
+    return Access(
+        tuple(given.get("hosts", "").split()),
+        given.get("user", ""),
+        given.get("password", ""),
+        given.get("dbname", ""),
+    )

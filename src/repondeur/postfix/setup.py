@@ -121,6 +121,19 @@ def others(value: str, tap_domain: str) -> list[str]:
     return [one for one in tokens(value) if not (_OURS.fullmatch(one) or ours.fullmatch(one))]
 
 
+def present_service(tap_domain: str, postconf: Postconf) -> tuple[str, ...]:
+    """The nodes that transport_maps names for the tap domain; none when it names none."""
+    value = postconf.given().get("transport_maps", "")
+    routes = set(tokens(value)) - set(others(value, tap_domain))
+    return tuple(hop for route in routes for hop in re.findall(r"\binet:([^\s,{}]+)", route))
+
+
+def present_access(postconf: Postconf) -> queries.Access | None:
+    """As whom the tables ask PostgreSQL; None before the first setup. Raises OSError."""
+    path = postconf.folder / f"{PREFIX}{NAMES[0]}.cf"
+    return queries.access(path.read_text("utf-8")) if path.exists() else None
+
+
 def begun(tap_domain: str, postconf: Postconf) -> bool:
     """Whether main.cf names a table of ours already. Raises ToolError."""
     given = postconf.given()
