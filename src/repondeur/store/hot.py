@@ -7,7 +7,7 @@ the table is spread by it, and take the time as a parameter (design §4).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -35,22 +35,25 @@ def answer(
     t: datetime,
     lease: timedelta,
     finished: Sequence[Finished] = (),
+    more: Callable[[], Sequence[Item]] = tuple,
 ) -> list[Outcome]:
     """Decide a batch and write all that follows from it in one transaction.
 
     finished: what became of earlier replies, written along with the batch.
+    more: asked for items that came while another worker had its turn; they join the batch, and
+    their outcomes follow those of `items`.
     The replies returned are committed, and leased to the caller for `lease`.
     Raises django.db.Error when nothing was committed.
     """
-    missing = {item.envelope.recipient for item in items if item.destination is None}
-    looked_up = resolve(missing, policy) if missing else {}
-    entries = []
-    for item in items:
-        place = item.destination or looked_up[item.envelope.recipient]
-        decision = decide(item.envelope, item.head, place.responder, policy, t)
-        entries.append(Entry(item, place, decision))
+    entries = _decided(items, policy, t)
+
+    def join() -> bool:
+        late = more()
+        entries.extend(_decided(late, policy, t))
+        return bool(late)
+
     now = to_ms(t)
-    with turn(), transaction.atomic(), cursor() as db:
+    with turn(join), transaction.atomic(), cursor() as db:
         if finished:
             finish(db, finished, now)
         reserve(db, entries, policy, key, t)
@@ -64,6 +67,18 @@ def answer(
         )
         for entry in entries
     ]
+
+
+def _decided(items: Iterable[Item], policy: Policy, t: datetime) -> list[Entry]:
+    """What the rules say of each, and what the directory says of those not looked up yet."""
+    missing = {item.envelope.recipient for item in items if item.destination is None}
+    looked_up = resolve(missing, policy) if missing else {}
+    entries = []
+    for item in items:
+        place = item.destination or looked_up[item.envelope.recipient]
+        decision = decide(item.envelope, item.head, place.responder, policy, t)
+        entries.append(Entry(item, place, decision))
+    return entries
 
 
 def _write(db: Cursor, entries: Sequence[Entry], t: datetime, lease_until: int) -> None:

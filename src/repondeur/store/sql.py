@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Protocol
@@ -17,7 +17,8 @@ from repondeur.store.setup import LOCK_TIMEOUT_S
 TEXTS_KEPT = 512  # statements differ by their number of rows; one is some KB
 # How long a worker sleeps before it asks for its turn again: a batch takes 1 to 10 ms.
 TURN_PAUSE_S = 0.0002
-TURN_PAUSE_LIMIT_S = 0.003
+TURN_PAUSE_LONG_S = 0.003
+TURN_SOON_S = 0.02  # from then on it is no batch that we wait for, but a slow disk
 
 
 class Cursor(Protocol):
@@ -71,12 +72,13 @@ def cursor() -> Iterator[Cursor]:
 
 
 @contextmanager
-def turn() -> Iterator[None]:
+def turn(meanwhile: Callable[[], bool]) -> Iterator[None]:
     """This process's turn to write, among the workers on one SQLite file.
 
-    Whoever meets SQLite's own lock sleeps up to 100 ms and tries again; here it is some
-    milliseconds at most. PostgreSQL needs no turns. OperationalError when another process, maybe
-    a stopped one, keeps its turn for LOCK_TIMEOUT_S: the mail path then says 451.
+    meanwhile: called while another has its turn; whether it found something to do. Whoever meets
+    SQLite's own lock sleeps up to 100 ms and tries again; here it is some milliseconds at most.
+    PostgreSQL needs no turns. OperationalError when another process, maybe a stopped one, keeps
+    its turn for LOCK_TIMEOUT_S: the mail path then says 451.
     """
     if connection.vendor != "sqlite":
         yield
@@ -84,26 +86,26 @@ def turn() -> Iterator[None]:
     path = f"{connection.settings_dict['NAME']}-turn"
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _lock(descriptor)
+        _lock(descriptor, meanwhile)
         yield
     finally:
         os.close(descriptor)  # gives the lock up
 
 
-def _lock(descriptor: int) -> None:
-    end = time.monotonic() + LOCK_TIMEOUT_S
-    pause = TURN_PAUSE_S
+def _lock(descriptor: int, meanwhile: Callable[[], bool]) -> None:
+    begin = time.monotonic()
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            if time.monotonic() >= end:
+            waited = time.monotonic() - begin
+            if waited >= LOCK_TIMEOUT_S:
                 raise OperationalError(
                     f"another worker has kept its turn to write for {LOCK_TIMEOUT_S} s"
                 ) from None
-        time.sleep(pause)
-        pause = min(2 * pause, TURN_PAUSE_LIMIT_S)
+        if not meanwhile():
+            time.sleep(TURN_PAUSE_S if waited < TURN_SOON_S else TURN_PAUSE_LONG_S)
 
 
 @lru_cache(TEXTS_KEPT)

@@ -8,7 +8,7 @@ import threading
 import pytest
 from django.db import OperationalError
 
-from repondeur.flow.batcher import BATCH_LIMIT, _Gatherer
+from repondeur.flow.gatherer import BATCH_LIMIT, Gatherer
 from tests.database import configure
 
 
@@ -42,7 +42,7 @@ class Work:
 async def test_what_arrives_during_a_call_goes_together_in_the_next() -> None:
     work = Work()
     work.gate.clear()
-    gatherer = _Gatherer("test", work)
+    gatherer = Gatherer("test", work)
     first = asyncio.ensure_future(gatherer.do([1]))
     await asyncio.sleep(0.05)  # the first call is under way, and waits at the gate
     rest = [asyncio.ensure_future(gatherer.do([n, n + 10])) for n in (2, 3)]
@@ -56,7 +56,7 @@ async def test_what_arrives_during_a_call_goes_together_in_the_next() -> None:
 async def test_a_call_has_a_limit_but_never_cuts_a_job() -> None:
     work = Work()
     work.gate.clear()
-    gatherer = _Gatherer("test", work)
+    gatherer = Gatherer("test", work)
     first = asyncio.ensure_future(gatherer.do([0]))
     await asyncio.sleep(0.05)
     jobs = [asyncio.ensure_future(gatherer.do([n] * (BATCH_LIMIT - 1))) for n in (1, 2)]
@@ -71,7 +71,7 @@ async def test_a_poisoned_message_fails_alone() -> None:
     work = Work()
     work.poison = {3}
     work.gate.clear()
-    gatherer = _Gatherer("test", work)
+    gatherer = Gatherer("test", work)
     jobs = [asyncio.ensure_future(gatherer.do([n])) for n in (1, 2, 3, 4)]
     await asyncio.sleep(0.05)
     work.gate.set()
@@ -85,7 +85,7 @@ async def test_while_the_database_is_away_nobody_waits_for_it_twice() -> None:
     work = Work()
     work.away = True
     work.gate.clear()
-    gatherer = _Gatherer("test", work)
+    gatherer = Gatherer("test", work)
     jobs = [asyncio.ensure_future(gatherer.do([n])) for n in (1, 2, 3)]
     await asyncio.sleep(0.05)
     work.gate.set()
@@ -99,10 +99,39 @@ async def test_while_the_database_is_away_nobody_waits_for_it_twice() -> None:
 
 async def test_close_finishes_what_was_given() -> None:
     work = Work()
-    gatherer = _Gatherer("test", work)
+    gatherer = Gatherer("test", work)
     job = asyncio.ensure_future(gatherer.do([7]))
     await asyncio.sleep(0)
     await gatherer.close()
     assert await job == [14]
-    with pytest.raises(RuntimeError):
-        gatherer.thread.submit(print)
+
+
+async def test_what_comes_while_a_call_waits_can_join_it() -> None:
+    began, joined = threading.Event(), threading.Event()
+
+    def work(items: list[int]) -> list[int]:
+        began.set()
+        assert joined.wait(10)
+        late = gatherer.more()
+        return [10 * item for item in (*items, *late)]
+
+    gatherer = Gatherer("test", work)
+    first = asyncio.ensure_future(gatherer.do([1]))
+    await asyncio.to_thread(began.wait, 10)
+    rest = [asyncio.ensure_future(gatherer.do([n])) for n in (2, 3)]
+    await asyncio.sleep(0)
+    joined.set()
+    assert await asyncio.gather(first, *rest) == [[10], [20], [30]]
+    await gatherer.close()
+
+
+async def test_a_call_between_two_batches() -> None:
+    work = Work()
+    gatherer = Gatherer("test", work)
+    job = asyncio.ensure_future(gatherer.do([4]))
+    await asyncio.sleep(0)
+    assert await gatherer.run(lambda: list(work.calls)) == [[4]]
+    with pytest.raises(ZeroDivisionError):
+        await gatherer.run(lambda: 1 // 0)
+    assert await job == [8]
+    await gatherer.close()
