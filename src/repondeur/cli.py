@@ -22,6 +22,7 @@ COMMANDS = {
     "mailbox": "mailbox",
     "responder": "responder",
     "import": "importing",
+    "directory": "directory",
     "application": "access",
     "credential": "access",
     "explain": "explain",

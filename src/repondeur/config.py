@@ -79,6 +79,20 @@ class Target:
         return f"{self.scheme}://{login}{Listen(self.host, self.port)}{query}"
 
 
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """The LDAP attribute of each field of a mailbox; "" for none."""
+
+    address: str
+    name: str
+    alias: str
+    customer: str
+
+    def __str__(self) -> str:
+        pairs = dataclasses.asdict(self).items()
+        return ", ".join(f"{field}={attribute}" for field, attribute in pairs if attribute)
+
+
 Network = IPv4Network | IPv6Network
 LOOPBACK: tuple[Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 
@@ -187,6 +201,39 @@ def _database(text: str) -> str:
     if postgres:
         _ = parts.port  # raises on a port that is no number
     return text
+
+
+def _directory(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme in ("ldap", "ldaps", "ldapi"):
+        # RFC 4516 §2; the attributes are a setting of their own.
+        _ = parts.port
+        attributes, scope, *_rest = [*parts.query.split("?"), "", ""]
+        if attributes or scope.lower() not in ("", "sub", "one", "base"):
+            raise ValueError
+        if parts.username or not parts.path.strip("/") or "=" not in unquote(parts.path):
+            raise ValueError
+        return text
+    return _database(text)
+
+
+def _view(text: str) -> str:
+    if not re.fullmatch(r"([A-Za-z_][A-Za-z0-9_]*\.)?[A-Za-z_][A-Za-z0-9_]*", text):
+        raise ValueError
+    return text
+
+
+def _attributes(text: str) -> Attributes:
+    given = dict.fromkeys(("address", "name", "alias", "customer"), "")
+    for word in _words(text):
+        field, _, attribute = word.partition("=")
+        # RFC 4512 §1.4: keystring
+        if field not in given or not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", attribute):
+            raise ValueError
+        given[field] = attribute
+    if not given["address"]:
+        raise ValueError
+    return Attributes(**given)
 
 
 def _public_url(text: str) -> str:
@@ -404,6 +451,40 @@ class Config:
         _listen, "127.0.0.1:10027", _LISTEN,
         "The smtpd of Postfix that passes copies on, as `postfix setup` makes it.",
     )  # fmt: skip
+    directory_url: str = _setting(
+        _directory, "",
+        "postgresql://[USER[:PASSWORD]@]HOST[:PORT]/NAME, sqlite:///PATH or "
+        "ldap[s|i]://HOST[:PORT]/BASE[??SCOPE[?FILTER]]",
+        "Where `directory sync` reads mailboxes and aliases (docs/directory.md); empty: nowhere.",
+        secret=True,
+    )  # fmt: skip
+    directory_minutes: int = _setting(
+        partial(_number, low=0, high=10_080), "0", "0 to 10080",
+        "How often serve does what `directory sync` does, in minutes; 0: never.",
+    )  # fmt: skip
+    directory_customer: str = _setting(
+        _plain, "", "a customer id", "Who gets a new domain whose owner the source does not say."
+    )
+    directory_mailboxes: str = _setting(
+        _view, "repondeur_mailboxes", "[SCHEMA.]NAME", "SQL: the view with address, name, customer."
+    )
+    directory_aliases: str = _setting(
+        _view, "repondeur_aliases", "[SCHEMA.]NAME", "SQL: the view with alias, address."
+    )
+    directory_attributes: Attributes = _setting(
+        _attributes, "address=mail, name=cn, alias=mailAlternateAddress",
+        "address=, name=, alias= and customer= with an attribute each; address is needed",
+        "LDAP: which attribute has what.",
+    )  # fmt: skip
+    directory_bind_dn: str = _setting(
+        str, "", "a distinguished name", "LDAP: who asks; empty: nobody (anonymous)."
+    )
+    directory_password: str = _setting(
+        str, "", "text", "LDAP: the password of REPONDEUR_DIRECTORY_BIND_DN.", secret=True
+    )
+    directory_starttls: bool = _setting(
+        _yes, "yes", _YES, "LDAP: whether ldap:// must become TLS (RFC 4513 §3)."
+    )
     log_format: Literal["json", "console"] = _setting(
         _one_of("json", "console"), "json", "json or console", "How log lines look."
     )
@@ -437,7 +518,7 @@ def _show(setting: Setting, config: Config) -> str:
     value = config.database if setting.name == "database_url" else getattr(config, setting.name)
     if value is None or value == "":
         return ""
-    if setting.name == "secret_key":
+    if setting.name in ("secret_key", "directory_password"):
         return HIDDEN
     if isinstance(value, bool):
         return "yes" if value else "no"

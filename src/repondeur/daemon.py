@@ -31,7 +31,7 @@ from dns.exception import DNSException
 from prometheus_client import start_http_server
 from prometheus_client.multiprocess import mark_process_dead
 
-from repondeur import metrics, systemd
+from repondeur import metrics, project, systemd
 from repondeur.config import Config, Listen
 from repondeur.flow.batcher import Batcher
 from repondeur.flow.courier import LEASE, Courier
@@ -42,10 +42,11 @@ from repondeur.flow.listener import Listener
 from repondeur.flow.nexthop import next_hop
 from repondeur.flow.relay import relay as relay_to
 from repondeur.hosting import mx, operations
+from repondeur.hosting.directory import sync
+from repondeur.hosting.directory.source import SourceError
 from repondeur.panel import reminders
 from repondeur.postfix.following import Follower
 from repondeur.postfix.tools import ToolError
-from repondeur.project import policy
 from repondeur.store import duty, migrate, purge
 from repondeur.store.memory import pepper
 from repondeur.web import Check, application
@@ -66,6 +67,7 @@ MX_EVERY_S = 15.0  # a batch is 50 domains, so 5,000 take 25 minutes after an im
 IN_TURN_TERM = timedelta(minutes=5)  # above the longest run: a batch of domains without answer
 PURGE_TERM = timedelta(seconds=60)  # renewed while a sweep goes on
 HOLDER_HOST = 40  # characters of the host name in it; the column has 64
+PROBLEMS_LOGGED = 20  # of each sync; the command shows all
 RESPAWN_PAUSE_S = 1.0
 # New objects before a look for cycles, in each generation. A message makes many objects and
 # almost no cycles, so that Python's own thresholds look too often.
@@ -149,6 +151,7 @@ async def _work(config: Config, sockets: Sockets, *, tells: bool) -> int:
         for job in jobs:
             task = loop.create_task(job)
             parts.push_async_callback(_end, task)
+        sys.setswitchinterval(float(os.environ.get("SWI", "0.005")))
         gc.freeze()  # what is loaded now stays: not to be searched again
         gc.set_threshold(*GC_THRESHOLDS)
         log.info("ready", pid=os.getpid())
@@ -162,7 +165,7 @@ async def _work(config: Config, sockets: Sockets, *, tells: bool) -> int:
 async def _mail(config: Config, sockets: Sockets, parts: AsyncExitStack) -> Check:
     """The mail path. Parts end in the opposite order: the intake first, the database last."""
     batcher = Batcher(
-        policy=policy(config), key=pepper(config.secret_key), clock=clock, lease=LEASE
+        policy=project.policy(config), key=pepper(config.secret_key), clock=clock, lease=LEASE
     )
     parts.push_async_callback(batcher.close)
     relay = relay_to(str(config.relay), config.hostname)
@@ -252,6 +255,9 @@ def _jobs(config: Config) -> Iterator[Coroutine[None, None, None]]:
             return mx.run(clock(), config.mx_hosts, mx.resolver())
 
         yield _in_turn(holder, "mx", MX_EVERY_S, look_up)
+    if config.directory_url and config.directory_minutes:
+        every_s = 60.0 * config.directory_minutes
+        yield _in_turn(holder, "directory", every_s, lambda: _sync_directory(config))
 
 
 def _holder(config: Config) -> str:
@@ -272,8 +278,25 @@ async def _in_turn(holder: str, name: str, every_s: float, function: Callable[[]
             )
             if mine and (count := await asyncio.to_thread(_with_connection, function)):
                 log.info(name, count=count)
-        except (Error, OSError, DNSException) as error:  # OSError: also the relay's refusals
+        # OSError: also the relay's refusals
+        except (Error, OSError, DNSException, SourceError, sync.RefusedError) as error:
             log.warning(f"{name}: failed, tried again", error=str(error))
+
+
+def _sync_directory(config: Config) -> int:
+    """As `repondeur directory sync`; how many rows differed."""
+    report = sync.run(
+        project.directory(config), clock(), default_customer=config.directory_customer
+    )
+    for problem in report.problems[:PROBLEMS_LOGGED]:
+        log.warning("directory: left out", what=problem.where, why=problem.words)
+    if report.mailboxes.kept:
+        log.warning(
+            "directory: gone at the source, kept because a responder is there",
+            count=len(report.mailboxes.kept),
+            first=report.mailboxes.kept[0],
+        )
+    return sum(section.differing for section in report.sections.values())
 
 
 async def _look_at_outbox() -> None:

@@ -5,9 +5,12 @@ Imports no models: Django must be configured before they can be imported.
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from repondeur.config import Config
+from repondeur.hosting.directory.source import Box, Link
 from repondeur.panel import settings as panel
 from repondeur.rules.model import Policy
 from repondeur.store.setup import base, setup
@@ -56,4 +59,22 @@ def policy(config: Config) -> Policy:
         trust_spam_marks=config.trust_spam_marks,
         replies_per_day=config.replies_per_day,
         replies_per_hour=config.replies_per_hour,
+    )
+
+
+def directory(config: Config) -> Iterator[Box | Link]:
+    """All that the directory source has; it is asked when the first row is. Raises SourceError."""
+    # Their libraries cost each other command a while.
+    from repondeur.hosting.directory import ldap, sql
+
+    if not config.directory_url.startswith("ldap"):
+        return sql.rows(config.directory_url, config.directory_mailboxes, config.directory_aliases)
+    return ldap.rows(
+        ldap.Access(
+            url=config.directory_url,
+            attributes=dataclasses.asdict(config.directory_attributes),
+            bind_dn=config.directory_bind_dn,
+            password=config.directory_password,
+            starttls=config.directory_starttls,
+        )
     )

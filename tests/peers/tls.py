@@ -7,6 +7,7 @@ import ssl
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -24,7 +25,7 @@ class Tls:
 
     def __init__(self, folder: Path) -> None:
         self.certificate = folder / "localhost.pem"
-        self.certificate.write_bytes(_certificate())
+        self.certificate.write_bytes(certificate())
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(self.certificate)
         self._server = socket.create_server((LOOPBACK, 0))
@@ -67,9 +68,11 @@ def _pump(source: socket.socket, target: socket.socket) -> None:
         target.shutdown(socket.SHUT_WR)
 
 
-def _certificate() -> bytes:
+def certificate() -> bytes:
+    """A certificate of this machine's, by name and address, and its key, in PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
+    names = [x509.DNSName(NAME), x509.IPAddress(ip_address(LOOPBACK))]
     t = datetime.now(UTC)
     made = (
         x509.CertificateBuilder()
@@ -79,7 +82,7 @@ def _certificate() -> bytes:
         .serial_number(x509.random_serial_number())
         .not_valid_before(t - timedelta(days=1))
         .not_valid_after(t + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

@@ -47,6 +47,12 @@ def test_environment_wins_over_file(tmp_path: Path) -> None:
         ("DATABASE_URL", "postgresql://u:p@h:5432/db"),
         ("RECIPIENT_DELIMITER", ""),
         ("PUBLIC_URL", "https://panel.example/x/"),
+        ("DIRECTORY_URL", "ldap://ldap.example/ou=people,dc=example,dc=net??one?(mail=*)"),
+        ("DIRECTORY_URL", "ldaps://ldap.example:1636/dc=example%2Cdc=net"),
+        ("DIRECTORY_URL", "ldapi://%2Frun%2Fslapd%2Fldapi/dc=example"),
+        ("DIRECTORY_URL", "postgresql://u:p@h/panel"),
+        ("DIRECTORY_MAILBOXES", "panel.repondeur_mailboxes"),
+        ("DIRECTORY_ATTRIBUTES", "address=mail alias=mailLocalAddress, customer=o"),
     ],
 )
 def test_accepted(name: str, value: str) -> None:
@@ -72,6 +78,14 @@ def test_accepted(name: str, value: str) -> None:
         ("WORKERS", "0"),
         ("MIGRATE", "maybe"),
         ("SECRET_KEY", "short"),
+        ("DIRECTORY_URL", "ldap://ldap.example"),
+        ("DIRECTORY_URL", "ldap://ldap.example/dc=example?mail"),
+        ("DIRECTORY_URL", "ldap://ldap.example/dc=example??all"),
+        ("DIRECTORY_URL", "ldap://user@ldap.example/dc=example"),
+        ("DIRECTORY_URL", "mysql://h/db"),
+        ("DIRECTORY_MAILBOXES", "a; DROP TABLE mailbox"),
+        ("DIRECTORY_ATTRIBUTES", "name=cn"),
+        ("DIRECTORY_ATTRIBUTES", "address=mail phone=tel"),
     ],
 )
 def test_refused_with_name_and_accepted(name: str, value: str) -> None:
@@ -109,6 +123,9 @@ def test_secret_from_file_and_hidden(tmp_path: Path) -> None:
     assert shown["REPONDEUR_SECRET_KEY"] == HIDDEN
     assert shown["REPONDEUR_RELAY"] == f"smtp://u:{HIDDEN}@h:25"
     assert "hunter2" not in str(shown)
+    assert load({"REPONDEUR_DIRECTORY_PASSWORD_FILE": str(path)}).directory_password == SECRET
+    shown = load({"REPONDEUR_DIRECTORY_PASSWORD": "pw"}).shown()
+    assert shown["REPONDEUR_DIRECTORY_PASSWORD"] == HIDDEN
     with pytest.raises(ConfigError, match="both set"):
         load({"REPONDEUR_SECRET_KEY_FILE": str(path), "REPONDEUR_SECRET_KEY": SECRET})
     with pytest.raises(ConfigError, match="cannot be read"):

@@ -188,6 +188,17 @@ def test_only_what_changed_is_written_and_each_file_at_once(tmp_path: Path) -> N
     assert sorted(path.suffix for path in folder.iterdir()) == [".db"] * 4 + [".txt"] * 4
 
 
+def test_an_alias_in_the_place_of_another_is_seen() -> None:
+    from repondeur.hosting import domains, mailboxes
+    from repondeur.postfix.maps import fingerprint
+
+    settle()
+    before = fingerprint()
+    box = mailboxes.get(domains.get("example.fr"), "alice")
+    mailboxes.change(box, add_aliases=["new@example.fr"], remove_aliases=["info@example.fr"])
+    assert fingerprint() != before
+
+
 def test_what_stands_stays_when_a_file_cannot_be_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -176,6 +177,29 @@ def print_done(what: str, done: bool, past: str, row: Mapping[str, Any], as_json
         print_json({**row, "result": past if done else "unchanged"})
     else:
         click.echo(f"{what}: {past if done else 'unchanged'}")
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str, int, int | None], None] | None]:
+    """A bar for each part on standard error, when that is a terminal.
+
+    Called with the part's name, how much is done, and of how much; None while nobody knows.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(part: str, done: int, total: int | None) -> None:
+            if part not in tasks:
+                tasks[part] = bars.add_task(part, total=total)
+            bars.update(tasks[part], completed=done, total=total)
+
+        yield show
 
 
 def password_from_stdin() -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from repondeur.commands.common import CommandError, Session, json_option, pass_session, print_json
+from repondeur.commands.common import (
+    CommandError,
+    Session,
+    json_option,
+    pass_session,
+    print_json,
+    progress_bars,
+)
 
 SHOWN = 20  # errors in words; the count says how many there are
 RESULTS = ("added", "changed", "unchanged", "failed")
@@ -37,26 +41,6 @@ def _read(path: Path) -> Any:
         ) from error
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
-    """A bar for each section on standard error, when that is a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True)) as bars:
-        tasks: dict[str, Any] = {}
-
-        def show(section: str, done: int, total: int) -> None:
-            if section not in tasks:
-                tasks[section] = bars.add_task(section, total=total)
-            bars.update(tasks[section], completed=done)
-
-        yield show
-
-
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @json_option
@@ -70,7 +54,7 @@ def import_(session: Session, file: Path, as_json: bool) -> int:
     session.open()
     from repondeur.hosting import importing
 
-    with _progress() as progress:
+    with progress_bars() as progress:
         report = importing.run(document, session.t, progress)
     for error in report.errors[:SHOWN]:
         click.echo(str(error), err=True)

@@ -53,7 +53,7 @@ SELECT a.local, d.name, r.start, r."end"
 _STATE = (
     "SELECT count(*), sum(version), max(id), max(changed) FROM responder",
     "SELECT count(*), max(created) FROM mailbox",
-    "SELECT count(*) FROM alias",
+    "SELECT count(*), max(created) FROM alias",
     "SELECT sum(CASE WHEN frozen THEN id ELSE 0 END) FROM domain",
     "SELECT sum(CASE WHEN frozen THEN id ELSE 0 END) FROM customer",
 )

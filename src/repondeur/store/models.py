@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
+from django.utils import timezone
 
 from repondeur.store.access import Application, Credential, SpentSignature, Token
 from repondeur.store.duty import Duty
@@ -135,6 +136,7 @@ class Mailbox(models.Model):
     local = models.CharField(max_length=LOCAL_LENGTH)
     name = models.CharField(max_length=200, blank=True)  # display name of the owner
     password = models.CharField(max_length=128, blank=True)  # the owner's, hashed; "" = none
+    synced = models.BooleanField(default=False, db_default=False)  # from a directory source
     created = InstantField()
 
     class Meta:
@@ -156,6 +158,8 @@ class Alias(models.Model):
         Domain, on_delete=models.CASCADE, related_name="+", db_index=False
     )
     mailbox_local = models.CharField(max_length=LOCAL_LENGTH)
+    synced = models.BooleanField(default=False, db_default=False)  # from a directory source
+    created = InstantField(null=True, default=timezone.now)  # null: from an older version
 
     class Meta:
         db_table = "alias"

@@ -1,0 +1,74 @@
+"""Mailboxes and aliases from two read-only views of another panel's database.
+
+mailboxes(address, name, customer) and aliases(alias, address); name and customer may be NULL.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import psycopg
+
+from repondeur.hosting.directory.source import Box, Link, SourceError
+
+CONNECT_TIMEOUT_S = 10
+STATEMENT_TIMEOUT_S = 60  # for each few thousand rows: a view that takes longer lacks an index
+FETCHED = 5000  # rows at a time
+
+
+def rows(url: str, mailboxes: str, aliases: str) -> Iterator[Box | Link]:
+    """All rows of both views, as they are at one instant. Raises SourceError.
+
+    url: sqlite:///PATH or postgresql://... mailboxes, aliases: the views' names, [SCHEMA.]NAME.
+    """
+    statements = (
+        f"SELECT address, name, customer FROM {mailboxes}",  # noqa: S608 (a name, see config.py)
+        f"SELECT alias, address FROM {aliases}",  # noqa: S608 (the same)
+    )
+    read = _sqlite if url.startswith("sqlite:") else _postgresql
+    for row in read(url, statements):
+        texts = ["" if value is None else str(value).strip() for value in row]
+        yield Box(*texts) if len(texts) == 3 else Link(*texts)
+
+
+def _postgresql(url: str, statements: Sequence[str]) -> Iterator[Sequence[Any]]:
+    try:
+        with psycopg.connect(
+            url, connect_timeout=CONNECT_TIMEOUT_S, application_name="repondeur directory sync"
+        ) as connection:
+            connection.read_only = True
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.execute(f"SET statement_timeout = {STATEMENT_TIMEOUT_S * 1000}")
+            for statement in statements:
+                with connection.cursor("directory") as cursor:
+                    cursor.itersize = FETCHED
+                    cursor.execute(statement.encode())
+                    yield from cursor
+    except psycopg.Error as error:
+        raise _refused(error) from error
+
+
+def _sqlite(url: str, statements: Sequence[str]) -> Iterator[Sequence[Any]]:
+    path = unquote(urlsplit(url).path.removeprefix("/"))
+    try:
+        with closing(
+            sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True, isolation_level=None)
+        ) as connection:
+            connection.execute("BEGIN")
+            for statement in statements:
+                yield from connection.execute(statement)
+    except sqlite3.Error as error:
+        raise _refused(error) from error
+
+
+def _refused(error: Exception) -> SourceError:
+    words = " ".join(str(error).split())
+    return SourceError(
+        f"REPONDEUR_DIRECTORY_URL: the database refuses: {words}; mend: see that it runs, lets "
+        "this role in, and that the views REPONDEUR_DIRECTORY_MAILBOXES (address, name, customer) "
+        "and REPONDEUR_DIRECTORY_ALIASES (alias, address) may be read"
+    )
