@@ -229,6 +229,8 @@ def test_spam_marks_of_strangers_do_not_count() -> None:
 
 
 OURS = Policy(authserv_id="mx.a.example")
+DKIM = "mx.a.example; dkim=pass header.d=b.example"
+SPF = "mx.a.example; spf=pass smtp.mailfrom=bounces.else.example"
 
 
 @pytest.mark.parametrize(
@@ -253,8 +255,40 @@ OURS = Policy(authserv_id="mx.a.example")
         (("mx.a.example; spf=pass smtp.mailfrom=bob@b.example",), True, Reason.REPLY),
         (("mx.a.example; spf=pass smtp.mailfrom=x@c.example",), True, Reason.UNAUTHENTICATED),
         (("mx.a.example; none",), True, Reason.UNAUTHENTICATED),
+        # A field of each filter: OpenDKIM, an SPF daemon, OpenDMARC, in any order.
+        ((DKIM, SPF, "mx.a.example; dmarc=fail"), False, Reason.UNAUTHENTICATED),
+        (("mx.a.example; dmarc=fail", DKIM, SPF), False, Reason.UNAUTHENTICATED),
+        (("mx.a.example; dmarc=fail", DKIM, SPF), True, Reason.UNAUTHENTICATED),
+        ((SPF, DKIM), True, Reason.REPLY),
+        (("mx.a.example; spf=none", "mx.a.example; dmarc=none", DKIM), True, Reason.REPLY),
+        # Two signatures in one field, one of them the author's.
+        (
+            ("mx.a.example; dkim=pass header.d=list.example; dkim=pass header.d=b.example",),
+            True,
+            Reason.REPLY,
+        ),
+        # Forged below ours: the topmost of ours has spoken.
+        (("mx.a.example; dmarc=fail", "mx.a.example; dmarc=pass"), False, Reason.UNAUTHENTICATED),
+        (("mx.a.example; dmarc=fail", "mx.a.example; dmarc=pass"), True, Reason.UNAUTHENTICATED),
+        (("mx.a.example; dkim=fail", DKIM), True, Reason.UNAUTHENTICATED),
+        (("mx.a.example; dmarc=pass", "other.example; dmarc=fail"), True, Reason.REPLY),
+        # Another's above ours, with names that only resemble ours.
+        (("mx.a.example.evil; dmarc=pass", "mx.a.example; dmarc=fail"), False,
+         Reason.UNAUTHENTICATED),
+        (("xmx.a.example; dmarc=fail", "a.example; dmarc=fail"), False, Reason.REPLY),
+        (("evil.example (mx.a.example); dmarc=pass",), True, Reason.UNAUTHENTICATED),
+        (("dmarc=pass; mx.a.example",), True, Reason.UNAUTHENTICATED),
+        (("; mx.a.example; dmarc=pass",), True, Reason.UNAUTHENTICATED),
+        (('mx.a.example; dkim=fail reason="; dmarc=pass; dkim=pass header.d=b.example"',), True,
+         Reason.UNAUTHENTICATED),
+        # Ours, in other spellings (RFC 8601 §2.2).
+        (('"mx.a.example" 1; dmarc=fail',), False, Reason.UNAUTHENTICATED),
+        (("(border) mx.a.example 1 (v1); dmarc = fail (p=reject)",), False, Reason.UNAUTHENTICATED),
+        (("mx.a.example; DMARC/1=FAIL",), False, Reason.UNAUTHENTICATED),
+        (("mx.a.example; dmarc=temperror",), False, Reason.REPLY),
+        (("mx.a.example; x-dmarc=fail",), False, Reason.REPLY),
     ],
-)
+)  # fmt: skip
 def test_authentication(results: tuple[str, ...], asked: bool, reason: Reason) -> None:
     wanted = Authentication.PASSED if asked else Authentication.NOT_FAILED
     decision = judge(
@@ -263,6 +297,25 @@ def test_authentication(results: tuple[str, ...], asked: bool, reason: Reason) -
         policy=OURS,
     )
     assert decision.reason is reason
+
+
+@pytest.mark.parametrize(
+    "field", ["arc-authentication-results", "x-authentication-results", "original-recipient"]
+)
+def test_what_others_saw_on_the_way_is_not_what_our_border_saw(field: str) -> None:
+    """RFC 8617 §4.1.1: anybody can make a set of ARC fields that names our border."""
+    for verdict, asked, reason in (
+        ("fail", Authentication.NOT_FAILED, Reason.REPLY),
+        ("pass", Authentication.PASSED, Reason.UNAUTHENTICATED),
+    ):
+        fields = {field: f"i=1; mx.a.example; dmarc={verdict} header.from=b.example"}
+        decision = judge(fields, responder=alice(authentication=asked), policy=OURS)
+        assert decision.reason is reason
+
+
+def test_the_field_that_decided_is_named() -> None:
+    fields = {"authentication-results": (DKIM, "mx.a.example; dmarc=fail")}
+    assert judge(fields, policy=OURS).found == "mx.a.example; dmarc=fail"
 
 
 def test_without_an_authserv_id_nothing_is_trusted() -> None:

@@ -241,6 +241,8 @@ def test_hundreds_of_ids() -> None:
         ("(mx.evil) mx.example.org; (dmarc=fail) dmarc=pass", "mx.example.org",
          [("dmarc", "pass", {})]),
         ("spf=pass smtp.mailfrom=a@b", "", [("spf", "pass", {"smtp.mailfrom": "a@b"})]),
+        ("; mx.example.org; dmarc=pass", "", [("dmarc", "pass", {})]),
+        ("(x) ; mx.example.org; dmarc=pass", "", [("dmarc", "pass", {})]),
         ("", "", []),
     ],
 )  # fmt: skip

@@ -166,19 +166,26 @@ def unauthenticated(case: Case) -> Spoken | None:
     """
     passed_wanted = case.responder.authentication is Authentication.PASSED
     ours = case.policy.authserv_id.lower()
-    # RFC 8601 §2.5: the authserv-id says who vouches. Ours is put on top and forged ones below
-    # it are for the border to remove (§5), so the topmost of ours counts and no other.
-    for value in case.head.all("authentication-results") if ours else ():
+    spoken: dict[str, int] = {}
+    verdict = ""
+    proven = False
+    # RFC 8601 §2.5: the authserv-id says who vouches. A border's filters may add a field each
+    # (§7.1), ours are put on top, and forged ones below are for the border to remove (§5): so of
+    # each method the topmost of ours counts and no other.
+    for at, value in enumerate(case.head.all("authentication-results") if ours else ()):
         authserv_id, results = headers.authentication_results(value)
         if authserv_id.lower() != ours:
             continue
-        verdict = ("Authentication-Results", value)
-        if any(method == "dmarc" and result == "fail" for method, result, _ in results):
-            return verdict
-        if not passed_wanted or any(_proves(case, *result) for result in results):
-            return None
-        return verdict
-    return ("Authentication-Results", "none that is trusted") if passed_wanted else None
+        verdict = verdict or value
+        for method, result, properties in results:
+            if spoken.setdefault(method, at) != at:
+                continue
+            if method == "dmarc" and result == "fail":
+                return ("Authentication-Results", value)
+            proven = proven or _proves(case, method, result, properties)
+    if proven or not passed_wanted:
+        return None
+    return ("Authentication-Results", verdict or "none that is trusted")
 
 
 def _proves(case: Case, method: str, result: str, properties: Mapping[str, str]) -> bool:

@@ -272,9 +272,11 @@ def authentication_results(
     Each result is (method, result, properties), all names in lower case, versions dropped:
     ("dkim", "pass", {"header.d": "example.org"}). The authserv-id is "" where it is left out.
     """
-    segments = _SEGMENT.findall(_uncomment(value[:STRUCTURED_LIMIT]))
+    text = _uncomment(value[:STRUCTURED_LIMIT]).lstrip()
+    segments = _SEGMENT.findall(text)
     authserv_id = ""
-    if segments and not _PAIR.search(segments[0]):
+    # One that begins with ";" has no id, whatever comes next: no border takes it for its own.
+    if segments and not text.startswith(";") and not _PAIR.search(segments[0]):
         first = segments.pop(0).split()
         authserv_id = _unquote(first[0]) if first else ""
     results = []
