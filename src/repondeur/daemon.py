@@ -270,12 +270,12 @@ def _holder(config: Config) -> str:
 
 async def _in_turn(holder: str, name: str, every_s: float, function: Callable[[], int]) -> None:
     """Run `function` every so often, in one process of the fleet at a time."""
+    # It stays with its holder until that one misses a turn: each other has a clock of its own.
+    term = max(IN_TURN_TERM, timedelta(seconds=1.5 * every_s))
     while True:
         await asyncio.sleep(every_s)
         try:
-            mine = await asyncio.to_thread(
-                _with_connection, duty.take, name, holder, clock(), IN_TURN_TERM
-            )
+            mine = await asyncio.to_thread(_with_connection, duty.take, name, holder, clock(), term)
             if mine and (count := await asyncio.to_thread(_with_connection, function)):
                 log.info(name, count=count)
         # OSError: also the relay's refusals
