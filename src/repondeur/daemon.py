@@ -96,7 +96,7 @@ def serve(config: Config, only: Only | None = None) -> int:
         log.info("listening", part=name, address="{}:{}".format(*sock.getsockname()[:2]))
     if config.workers > 1:
         return _supervise(config, sockets)
-    return uvloop.run(_work(config, sockets, tells=True))
+    return _worker(config, sockets, tells=True)
 
 
 class Sockets:
@@ -122,11 +122,22 @@ def _bind(address: Listen | None) -> socket.socket | None:
 # -- One worker
 
 
-async def _work(config: Config, sockets: Sockets, *, tells: bool) -> int:
-    """Everything that one process does, until it is told to stop.
+def _worker(config: Config, sockets: Sockets, *, tells: bool) -> int:
+    """Work until told to stop, then leave the periodic jobs to the others; the exit code.
 
     tells: whether Prometheus asks this one.
     """
+    holder = _holder(config)
+    status = uvloop.run(_work(config, sockets, holder, tells=tells))
+    try:
+        _with_connection(duty.give_up, holder)  # no thread is at a job any more
+    except Error as error:
+        log.warning("duties: left until their terms end", error=str(error))
+    return status
+
+
+async def _work(config: Config, sockets: Sockets, holder: str, *, tells: bool) -> int:
+    """Everything that one process does, until it is told to stop."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -137,7 +148,7 @@ async def _work(config: Config, sockets: Sockets, *, tells: bool) -> int:
             checks["relay"] = await _mail(config, sockets, parts)
         if sockets.http is not None:
             await _web(sockets.http, checks, parts)
-        jobs = [systemd.watchdog(), *_jobs(config)]
+        jobs = [systemd.watchdog(), *_jobs(config, holder)]
         if tells and config.postfix_maps is not None:
             jobs.append(_keep_maps(config, config.postfix_maps))
         if tells and config.metrics_listen is not None:
@@ -151,7 +162,6 @@ async def _work(config: Config, sockets: Sockets, *, tells: bool) -> int:
         for job in jobs:
             task = loop.create_task(job)
             parts.push_async_callback(_end, task)
-        sys.setswitchinterval(float(os.environ.get("SWI", "0.005")))
         gc.freeze()  # what is loaded now stays: not to be searched again
         gc.set_threshold(*GC_THRESHOLDS)
         log.info("ready", pid=os.getpid())
@@ -244,8 +254,7 @@ async def _end(task: asyncio.Task[None]) -> None:
 # -- Jobs
 
 
-def _jobs(config: Config) -> Iterator[Coroutine[None, None, None]]:
-    holder = _holder(config)
+def _jobs(config: Config, holder: str) -> Iterator[Coroutine[None, None, None]]:
     yield _run_operations()
     yield _purge(config, holder)
     yield _in_turn(holder, "notices", NOTICES_EVERY_S, lambda: reminders.run(clock()))
@@ -404,7 +413,7 @@ def _supervise(config: Config, sockets: Sockets) -> int:
                 os.close(parent)
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 _watch(alive)
-                os._exit(uvloop.run(_work(config, sockets, tells=not teller)))
+                os._exit(_worker(config, sockets, tells=not teller))
             workers[pid] = time.monotonic()
             teller = teller or pid
         try:

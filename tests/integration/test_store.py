@@ -303,7 +303,7 @@ def test_purge_removes_what_has_aged_and_nothing_else(store: str) -> None:
 
 
 def test_a_duty_has_one_holder(store: str) -> None:
-    from repondeur.store.duty import take
+    from repondeur.store.duty import give_up, take
 
     term = timedelta(seconds=60)
     assert take("purge", "a", T, term)
@@ -311,6 +311,10 @@ def test_a_duty_has_one_holder(store: str) -> None:
     assert take("purge", "a", T + term / 2, term)
     assert not take("purge", "b", T + term, term)
     assert take("purge", "b", T + 2 * term, term)
+    give_up("a")  # who stops leaves its own to the others, and nothing else
+    assert not take("purge", "a", T + 2 * term, term)
+    give_up("b")
+    assert take("purge", "a", T + 2 * term, term)
 
 
 def test_the_schema_is_what_the_models_say(store: str) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 import structlog
 from django.db import Error
@@ -22,6 +25,7 @@ log = structlog.get_logger(__name__)
 LEASE = timedelta(seconds=40)  # a dead node's replies are taken over within 60 s (design §10)
 HEARTBEAT_S = 12.0  # three chances to renew a lease before it runs out
 CLAIM_EVERY_S = 2.0
+SURE = timedelta(seconds=30)  # of a lease: later than that another node may be about to take over
 IN_HAND_LIMIT = 1000  # replies kept in memory; more stay in the outbox until there is room
 
 FATES = Counter("repondeur_replies", "Attempts to hand a reply to the relay, by fate", ["fate"])
@@ -40,8 +44,9 @@ class Courier:
         self._relay = relay
         self._clock = clock
         self._in_hand: dict[tuple[int, int], asyncio.Future[Sent]] = {}
+        self._passed: deque[tuple[datetime, tuple[int, int]]] = deque()  # leased, not in hand
         self._loop = asyncio.get_running_loop()
-        self._stopping = False
+        self._stop = asyncio.Event()
         self._rounds = [
             self._loop.create_task(self._every(CLAIM_EVERY_S, self._claim)),
             self._loop.create_task(self._every(HEARTBEAT_S, self._heartbeat)),
@@ -50,10 +55,13 @@ class Courier:
     def take(
         self, domain_id: int, id_: int, message: Outgoing, *, created: datetime, attempts: int = 0
     ) -> None:
-        """Send a reply that is leased to this process. Beyond the limit it is left to a later
-        claim: its lease runs out by itself."""
+        """Send a reply that is leased to this process. Beyond the limit it is given up, to be
+        claimed by whoever has room first."""
         key = (domain_id, id_)
-        if self._stopping or len(self._in_hand) >= IN_HAND_LIMIT or key in self._in_hand:
+        if key in self._in_hand:
+            return
+        if self._stop.is_set() or len(self._in_hand) >= IN_HAND_LIMIT:
+            self._passed.append((self._clock(), key))
             return
         self._in_hand[key] = sending = self._relay.send(message)
         sending.add_done_callback(partial(self._sent, key, message.recipient, created, attempts))
@@ -61,15 +69,15 @@ class Courier:
 
     async def close(self, grace: float) -> None:
         """Let running deliveries end within `grace` seconds; give the others' leases up."""
-        self._stopping = True
-        for round_ in self._rounds:
-            round_.cancel()
-        if self._in_hand:
-            await asyncio.wait(self._in_hand.values(), timeout=grace)
+        self._stop.set()
+        # A claim that is under way ends: what it has leased is given up too.
+        ending: list[asyncio.Future[Any]] = [*self._rounds, *self._in_hand.values()]
+        await asyncio.wait(ending, timeout=grace)
         left = list(self._in_hand)
         for sending in self._in_hand.values():
             sending.cancel()
-        await asyncio.gather(*self._rounds, *self._in_hand.values(), return_exceptions=True)
+        await asyncio.gather(*self._in_hand.values(), return_exceptions=True)
+        left += self._passed_over(len(self._passed))
         if left:
             await self._batcher.set_lease(left, self._clock())
 
@@ -107,18 +115,28 @@ class Courier:
         room = IN_HAND_LIMIT - len(self._in_hand)
         if room <= 0:
             return
+        if passed := self._passed_over(room):
+            await self._batcher.set_lease(passed, self._clock())
         for row in await self._batcher.claim(min(room, 100)):
             message = Outgoing(row.sender, row.recipient, row.data, row.smtputf8)
             self.take(row.domain_id, row.id, message, created=row.created, attempts=row.attempts)
+
+    def _passed_over(self, limit: int) -> list[tuple[int, int]]:
+        """Up to `limit` replies that are not in hand, but leased to this process for sure."""
+        oldest = self._clock() - SURE
+        while self._passed and self._passed[0][0] < oldest:
+            self._passed.popleft()
+        return [self._passed.popleft()[1] for _ in range(min(limit, len(self._passed)))]
 
     async def _heartbeat(self) -> None:
         if self._in_hand:
             await self._batcher.set_lease(list(self._in_hand), self._clock() + LEASE)
 
-    async def _every(self, seconds: float, work: Callable[[], object]) -> None:
-        while True:
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while not self._stop.is_set():
             try:
-                await work()  # type: ignore[misc]
+                await work()
             except Error as error:  # the database is away: the next round may find it back
                 log.warning("outbox: database", error=str(error))
-            await asyncio.sleep(seconds)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), seconds)
