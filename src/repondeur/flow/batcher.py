@@ -48,8 +48,10 @@ class Batcher:
         self._finished: deque[Finished] = deque()
         self._flush: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
-        self._writer: Gatherer[Item, Outcome] = Gatherer("writer", self._write)
-        self._reader: Gatherer[str, Destination] = Gatherer("reader", self._look_up)
+        self._writer: Gatherer[Item, Outcome] = Gatherer("writer", self._write, _disconnect)
+        self._reader: Gatherer[str, Destination] = Gatherer(
+            "reader", self._look_up, connection.close
+        )
 
     async def answer(self, items: Sequence[Item]) -> list[Outcome]:
         """Decide and commit. Raises when these items were not committed."""
@@ -117,6 +119,11 @@ class Batcher:
             raise
         BATCH.observe(len(items))
         return outcomes
+
+
+def _disconnect() -> None:
+    """Close the connection of the thread that runs this; each thread has its own."""
+    connection.close()
 
 
 def _fresh(function: Callable[..., Any], *arguments: Any) -> Any:

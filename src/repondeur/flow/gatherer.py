@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from django.db import Error, connection
+from django.db import Error
 
 BATCH_LIMIT = 200  # items of one transaction: a few hundred KB of parameters, 50 ms at most
 
@@ -37,10 +37,17 @@ class Gatherer(Generic[T, R]):
 
     work: gets items, and may ask `more()` for those that came meanwhile; returns one result for
     each, in order. Its exception reaches every caller whose items were in the call.
+    last: called on the thread at its end.
     """
 
-    def __init__(self, name: str, work: Callable[[list[T]], list[R]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[list[T]], list[R]],
+        last: Callable[[], object] = lambda: None,
+    ) -> None:
         self._work = work
+        self._last = last
         self._queue: SimpleQueue[_Job[T, R] | _Call | None] = SimpleQueue()
         self._held: _Job[T, R] | _Call | None = None  # taken from the queue, not yet at work
         self._batch: list[_Job[T, R]] = []
@@ -91,8 +98,10 @@ class Gatherer(Generic[T, R]):
                 self._batch = [first]
                 self._grow()
                 self._finish()
-        connection.close()  # each thread has its own
-        self._tell(_settle, self._ended, None, None)
+        try:
+            self._last()
+        finally:
+            self._tell(_settle, self._ended, None, None)
 
     def _grow(self) -> None:
         """Take jobs into the batch as long as they fit; a job is never cut."""

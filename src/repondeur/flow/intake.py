@@ -111,14 +111,14 @@ class Inline:
             log.error("deferred", sender=incoming.sender, error=repr(error))
             return [AWAY] * len(recipients)
         routes = [self._route(destination) for destination in destinations]
-        statuses = await asyncio.gather(
-            *(
-                self._deliver(incoming, head, recipient, destination, taken)
-                for recipient, destination, taken in zip(
-                    recipients, destinations, routes, strict=True
-                )
-            )
-        )
+        deliveries = [
+            self._deliver(incoming, head, recipient, destination, taken)
+            for recipient, destination, taken in zip(recipients, destinations, routes, strict=True)
+        ]
+        if len(deliveries) == 1:  # most messages: no task of its own
+            statuses = [await deliveries[0]]
+        else:
+            statuses = await asyncio.gather(*deliveries)
         incoming_id = identity(head, incoming.head)
         accepted = [n for n, status in enumerate(statuses) if status.code == 250]
         items = [

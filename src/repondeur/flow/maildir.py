@@ -2,63 +2,115 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
-WRITERS = 8  # threads; they wait for the disk, which joins their fsyncs
+from repondeur.flow.gatherer import Gatherer
+
+# Each writes what has gathered in one go: the file system joins the fsyncs of a batch in one
+# commit of its journal. A second one, so that a large message holds up half of the others.
+WRITERS = 2
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 _count = itertools.count()
 
 
+@dataclass(slots=True)
+class _Letter:
+    """One message on its way into a folder."""
+
+    folder: str
+    blocks: Callable[[], Iterable[bytes]]
+    name: str
+    file: int = -1  # descriptor
+    error: Exception | None = None
+
+    def path(self, sub: str) -> str:
+        return f"{self.folder}/{sub}/{self.name}"
+
+
 class Maildir:
-    """Writes messages into Maildir folders, in threads of its own."""
+    """Writes messages into Maildir folders, in threads of its own. Made on a running loop."""
 
     def __init__(self, hostname: str) -> None:
         # The Maildir convention for what a file name cannot hold.
         self._hostname = hostname.replace("/", r"\057").replace(":", r"\072")
-        self._threads = ThreadPoolExecutor(WRITERS, thread_name_prefix="maildir")
+        self._writers = [Gatherer(f"maildir-{nth}", _write) for nth in range(WRITERS)]
 
-    async def deliver(self, folder: Path, blocks: Callable[[], Iterable[bytes]]) -> None:
+    async def deliver(self, folder: str, blocks: Callable[[], Iterable[bytes]]) -> None:
         """Put a message (CRLF) into folder/new, made when missing. OSError: it is not there."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._threads, self._write, folder, blocks)
+        nth = next(_count)
+        name = f"{time.time():.6f}.P{os.getpid()}Q{nth}.{self._hostname}"
+        (error,) = await self._writers[nth % WRITERS].do([_Letter(folder, blocks, name)])
+        if error is not None:
+            raise error
 
     async def check(self, folder: Path) -> str | None:
         """None when messages can be written, else what is wrong."""
-        loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._threads, _make, folder)
+            await self._writers[0].run(lambda: _make(folder))
         except OSError as error:
             return f"{folder}: {error.strerror or error}"
         return None if os.access(folder / "tmp", os.W_OK) else f"{folder}: not writable"
 
-    def close(self) -> None:
-        self._threads.shutdown(wait=True)
+    async def close(self) -> None:
+        for writer in self._writers:
+            await writer.close()
 
-    def _write(self, folder: Path, blocks: Callable[[], Iterable[bytes]]) -> None:
-        name = f"{time.time():.6f}.P{os.getpid()}Q{next(_count)}.{self._hostname}"
-        temporary, final = folder / "tmp" / name, folder / "new" / name
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        try:
-            descriptor = os.open(temporary, flags, 0o600)
-        except FileNotFoundError:
-            _make(folder)
-            descriptor = os.open(temporary, flags, 0o600)
-        try:
-            with open(descriptor, "wb") as file:
-                file.writelines(_local_line_ends(blocks()))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.rename(final)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync(folder / "new")
+
+def _write(letters: list[_Letter]) -> list[Exception | None]:
+    """Stage by stage, all letters of the batch in each: written, on disk, seen, seen on disk."""
+    for stage in (_fill, _keep, _show, _sync_new):
+        for letter in letters:
+            if letter.error is None:
+                try:
+                    stage(letter)
+                except Exception as error:
+                    letter.error = error
+    for letter in letters:
+        if letter.error is not None:
+            _take_back(letter)
+    return [letter.error for letter in letters]
+
+
+def _fill(letter: _Letter) -> None:
+    path = letter.path("tmp")
+    try:
+        letter.file = os.open(path, _NEW, 0o600)
+    except FileNotFoundError:
+        _make(Path(letter.folder))
+        letter.file = os.open(path, _NEW, 0o600)
+    for block in _local_line_ends(letter.blocks()):
+        view = memoryview(block)
+        while view:
+            view = view[os.write(letter.file, view) :]
+
+
+def _keep(letter: _Letter) -> None:
+    file, letter.file = letter.file, -1
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _show(letter: _Letter) -> None:
+    os.rename(letter.path("tmp"), letter.path("new"))
+
+
+def _sync_new(letter: _Letter) -> None:
+    _sync(f"{letter.folder}/new")
+
+
+def _take_back(letter: _Letter) -> None:
+    if letter.file >= 0:
+        os.close(letter.file)
+    Path(letter.path("tmp")).unlink(missing_ok=True)
 
 
 def _local_line_ends(blocks: Iterable[bytes]) -> Iterable[bytes]:
@@ -80,8 +132,8 @@ def _make(folder: Path) -> None:
             _sync(each.parent)
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(folder: str | Path) -> None:
+    descriptor = os.open(folder, _DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import Protocol
@@ -61,7 +61,7 @@ class MaildirHop:
         names = [file_name(domain or self._hostname), file_name(local)]
         if not all(names) or max(map(len, names)) > NAME_LIMIT:
             return Status(553, "5.1.3", "No mailbox can have this name")
-        folder = self._folder.joinpath(*names)
+        folder = f"{self._folder}/{names[0]}/{names[1]}"
         try:
             await self._maildir.deliver(folder, lambda: chain((trace,), message.blocks()))
         except OSError as error:
@@ -78,7 +78,7 @@ class MaildirHop:
         return None
 
     async def close(self) -> None:
-        self._maildir.close()
+        await self._maildir.close()
 
 
 class WireHop:
@@ -140,6 +140,7 @@ def status(sent: Sent) -> Status:
     return Status(sent.code, enhanced[1], sent.text[enhanced.end() :])
 
 
+@lru_cache(4096)  # a mailbox gets many messages, a domain more
 def file_name(part: str) -> str:
     """A local part or domain as the name of a folder: no slash, no leading dot, lower case."""
     name = quote(part.lower(), safe="@+-_=~!#$&'*^`{|}")

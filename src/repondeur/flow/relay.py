@@ -83,7 +83,8 @@ class MaildirRelay:
     async def _keep(self, message: Outgoing) -> Sent:
         envelope = f"Return-Path: <{message.sender}>\r\nX-Original-To: {message.recipient}\r\n"
         try:
-            await self._maildir.deliver(self._folder, lambda: (envelope.encode(), message.data))
+            blocks = (envelope.encode(), message.data)
+            await self._maildir.deliver(str(self._folder), lambda: blocks)
         except OSError as error:
             return Sent(451, f"4.3.0 {self._folder}: {error.strerror or error}")
         return Sent(250, "2.0.0 kept")
@@ -92,7 +93,7 @@ class MaildirRelay:
         return await self._maildir.check(self._folder)
 
     async def close(self) -> None:
-        self._maildir.close()
+        await self._maildir.close()
 
 
 def relay(url: str, hostname: str, *, sessions: int = SESSIONS) -> Relay:
