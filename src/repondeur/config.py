@@ -37,7 +37,8 @@ _TRUE = frozenset({"yes", "true", "on", "1"})
 _FALSE = frozenset({"no", "false", "off", "0"})
 # RFC 952 and RFC 1123 §2.1; the underscore occurs in container networks.
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
-_URL_PASSWORD = re.compile(r"(://[^/@:]*:)[^/@]*@")
+# In front of the host, or as libpq takes it too, among the parameters.
+_URL_PASSWORD = re.compile(r"(://[^/@:]*:)[^/@]*(?=@)|([?&]password=)[^&]*")
 DEFAULT_PORTS = {"smtp": 25, "lmtp": 24}  # RFC 5321 §2.3.4; RFC 2033 §6 leaves LMTP without one
 
 
@@ -524,7 +525,7 @@ def _show(setting: Setting, config: Config) -> str:
         return "yes" if value else "no"
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
-    return _URL_PASSWORD.sub(rf"\g<1>{HIDDEN}@", str(value))
+    return _URL_PASSWORD.sub(lambda found: (found[1] or found[2]) + HIDDEN, str(value))
 
 
 def _close(name: str, known: list[str]) -> str:

@@ -111,6 +111,22 @@ def test_inline_needs_a_next_hop() -> None:
     load({"REPONDEUR_MODE": "inline", "REPONDEUR_NEXT_HOP": "lmtp://127.0.0.1:24"})
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:hunter2@h/db", f"postgresql://u:{HIDDEN}@h/db"),
+        ("postgresql://h/db?password=hunter2", f"postgresql://h/db?password={HIDDEN}"),
+        (
+            "postgresql://h/db?user=u&password=hunter2&sslmode=require",
+            f"postgresql://h/db?user=u&password={HIDDEN}&sslmode=require",
+        ),
+        ("postgresql://u@h/db?passfile=/etc/x", "postgresql://u@h/db?passfile=/etc/x"),
+    ],
+)
+def test_a_database_password_is_hidden(url: str, shown: str) -> None:
+    assert load({"REPONDEUR_DATABASE_URL": url}).shown()["REPONDEUR_DATABASE_URL"] == shown
+
+
 def test_secret_from_file_and_hidden(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text(SECRET + "\n")
