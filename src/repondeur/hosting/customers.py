@@ -16,6 +16,7 @@ from repondeur.store.models import Customer
 
 _NIC = re.compile(r"[a-z0-9-]{2,32}")  # design §7
 NAME_LENGTH = 200
+EMAIL_LENGTH = 254  # RFC 3696, erratum 1690
 PASSWORD_LENGTH = 1024  # longer ones cost time to hash and help nobody
 
 
@@ -43,8 +44,8 @@ def password(text: str, field: str = "password") -> str:
 
 
 def get(text: str, field: str = "customer") -> Customer:
-    """The customer of this id. Raises NotFound."""
-    customer = Customer.objects.filter(nic=text.lower()).first()
+    """The customer of this id. Raises NotFound, also for a delegate: who owns no domain."""
+    customer = Customer.objects.filter(nic=text.lower(), delegate=False).first()
     if customer is None:
         raise NotFound("no-customer", field, text)
     return customer
@@ -52,7 +53,7 @@ def get(text: str, field: str = "customer") -> Customer:
 
 def find(search: str = "") -> QuerySet[Customer]:
     """Customers whose id, e-mail or name has `search`, by id."""
-    query = Customer.objects.order_by("nic")
+    query = Customer.objects.filter(delegate=False).order_by("nic")
     if search:
         query = query.filter(
             Q(nic__icontains=search) | Q(email__icontains=search) | Q(name__icontains=search)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, IntegerField, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, F, Q, QuerySet
 
 from repondeur.hosting import addresses
 from repondeur.hosting.errors import Conflict, Exists, NotFound
 from repondeur.store.models import Alias, Answered, Customer, Domain, Mailbox, Offer, Responder
 
 DEFAULT_OFFER = "unlimited"
+COUNTED_AT_ONCE = 500  # domains of one statement
 
 
 def offer(name: str, field: str = "offer") -> Offer:
@@ -43,19 +45,21 @@ def find(search: str = "", customer: Customer | None = None) -> QuerySet[Domain]
     return query.filter(name__icontains=search) if search else query
 
 
-def with_counts(query: QuerySet[Domain]) -> QuerySet[Domain]:
-    """`query` with `mailbox_count` and `responder_count` on each row, in the same statement.
+def with_counts(rows: Iterable[Domain]) -> Iterator[Domain]:
+    """`rows`, each as it is taken with `mailbox_count` and `responder_count`.
 
-    Slice the query first or page it: the counts are taken for the rows of the page only.
+    A statement of its own for each: Citus joins no spread table to a copied one from outside.
     """
-
-    def count(model: type[Mailbox] | type[Responder]) -> Coalesce:
-        rows = model.objects.filter(domain=OuterRef("pk")).order_by().values("domain")
-        return Coalesce(
-            Subquery(rows.annotate(n=Count("local")).values("n"), output_field=IntegerField()), 0
-        )
-
-    return query.annotate(mailbox_count=count(Mailbox), responder_count=count(Responder))
+    models: dict[str, type[Mailbox] | type[Responder]]
+    models = {"mailbox_count": Mailbox, "responder_count": Responder}
+    source = iter(rows)
+    while some := list(islice(source, COUNTED_AT_ONCE)):
+        for name, model in models.items():
+            of = model.objects.filter(domain__in=some).order_by()
+            counts = dict(of.values_list("domain").annotate(Count("local")))
+            for domain in some:
+                setattr(domain, name, counts.get(domain.pk, 0))
+        yield from some
 
 
 def add(
@@ -115,7 +119,12 @@ def _crossing(domain: Domain) -> QuerySet[Alias]:
 
 
 def remove(domain: Domain, *, force: bool = False) -> None:
-    """Remove the domain; with `force` also its mailboxes, aliases and responders."""
+    """Remove the domain; with `force` also its mailboxes, aliases and responders.
+
+    The delegations in it end.
+    """
+    from repondeur.hosting import delegates  # delegates stand on domains' mailboxes
+
     with transaction.atomic():
         mailboxes = domain.mailboxes.count()
         responders = domain.responders.count()
@@ -128,4 +137,5 @@ def remove(domain: Domain, *, force: bool = False) -> None:
                 responders=responders,
             )
         Answered.objects.filter(domain_id=domain.pk).delete()
+        delegates.withdraw(domain)
         domain.delete()

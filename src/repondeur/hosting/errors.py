@@ -209,6 +209,10 @@ TEMPLATES: dict[str, Template] = {
     "no-credential": Template("there is no such consumer key", mend="repondeur credential list"),
     "no-request": Template("there is no such request, or it has been answered or has expired"),
     "no-operation": Template("there is no such operation"),
+    "no-invitation": Template(
+        "there is no such invitation, or it was used, withdrawn or has expired",
+        mend="ask for a new one",
+    ),
     "attached-needs-mailbox": Template(
         "there is no such mailbox to attach the responder to",
         mend="add the mailbox first, or make it a free responder (--free)",

@@ -144,7 +144,12 @@ def has_password(mailbox: Mailbox | None, password: str) -> bool:
 
 
 def remove(mailbox: Mailbox, *, force: bool = False) -> None:
-    """Remove the mailbox and its aliases; with `force` also its responder."""
+    """Remove the mailbox and its aliases; with `force` also its responder.
+
+    Its owner's delegation ends with it.
+    """
+    from repondeur.hosting import delegates  # delegates stand on mailboxes
+
     with transaction.atomic():
         responders = Responder.objects.filter(domain=mailbox.domain, local=mailbox.local)
         ids = list(responders.values_list("id", flat=True))
@@ -156,6 +161,7 @@ def remove(mailbox: Mailbox, *, force: bool = False) -> None:
             mailbox_domain_id=mailbox.domain_id, mailbox_local=mailbox.local
         ).delete()
         Mailbox.objects.filter(domain=mailbox.domain, local=mailbox.local).delete()
+        delegates.withdraw(mailbox.domain, [mailbox.local])
 
 
 def _lock(domain: Domain) -> Domain:

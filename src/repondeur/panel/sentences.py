@@ -49,6 +49,7 @@ SENTENCES: dict[str, Promise] = {
     "no-application": _("This program is not known."),
     "no-credential": _("This access no longer exists."),
     "no-request": _("This request has been answered already, or it has expired."),
+    "no-invitation": _("This invitation is no longer good."),
     "no-operation": _("This operation no longer exists."),
     "attached-needs-mailbox": _("There is no mailbox %(found)s. Choose one of the list."),
     # there already

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 REFERENCE = ("offer", "customer", "domain")
 BY_DOMAIN = (
     "journal", "answered", "outbox", "responder", "mailbox", "alias", "operation", "notice",
+    "delegation",
 )  # fmt: skip
 BY_CORRESPONDENT = "throttle"  # counts over all domains, so it cannot lie with one of them
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from repondeur.store.access import Application, Credential, SpentSignature, Token
 from repondeur.store.duty import Duty
 from repondeur.store.fields import InstantField
-from repondeur.store.people import CacheEntry, Event, Notice
+from repondeur.store.people import CacheEntry, Delegation, Event, Notice
 from repondeur.store.traffic import Answered, Journal, Outbox, Throttle
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "CacheEntry",
     "Credential",
     "Customer",
+    "Delegation",
     "Domain",
     "Duty",
     "Event",
@@ -72,6 +73,8 @@ class Customer(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(default=False)
     frozen = models.BooleanField(default=False)  # staff: no reply leaves for any of the domains
     reminders = models.BooleanField(default=True)  # mail about forgotten and ended responders
+    # A mailbox owner who was invited, and manages nothing but their own responder.
+    delegate = models.BooleanField(default=False, db_default=False)
     created = InstantField()
 
     objects: ClassVar[CustomerManager] = CustomerManager()

@@ -66,4 +66,42 @@ class Notice(models.Model):
         return f"{self.kind} {self.responder_id}"
 
 
-__all__ = ["CacheEntry", "Event", "Notice"]
+class Delegation(models.Model):
+    """A mailbox whose owner manages its responder, or is invited to.
+
+    No foreign key reaches the database: an older version beside this one knows nothing of the
+    table, and must be able to remove domains and accounts. A row that is left so gives nothing:
+    it is read together with its mailbox (hosting/delegates.py).
+    """
+
+    class State(models.TextChoices):
+        INVITED = "invited"
+        ACCEPTED = "accepted"
+
+    pk = models.CompositePrimaryKey("domain_id", "local")
+    domain = models.ForeignKey(
+        "store.Domain", on_delete=models.CASCADE, related_name="delegations",
+        db_index=False, db_constraint=False,
+    )  # fmt: skip
+    local = models.CharField(max_length=255)  # store.models.LOCAL_LENGTH
+    # Which mailbox of this name: one that was made anew may be another person's.
+    mailbox_created = InstantField()
+    state = models.CharField(max_length=8, choices=State.choices)
+    token_hash = models.CharField(max_length=64, blank=True, db_index=True)  # "" once it is used
+    invited_by = models.CharField(max_length=32)  # customer id
+    invited = InstantField()
+    expires = InstantField()
+    accepted = InstantField(null=True, blank=True)
+    person = models.ForeignKey(
+        "store.Customer", on_delete=models.CASCADE, related_name="delegations",
+        null=True, blank=True, db_constraint=False,
+    )  # fmt: skip
+
+    class Meta:
+        db_table = "delegation"
+
+    def __str__(self) -> str:
+        return f"{self.local}@{self.domain.name}: {self.state}"
+
+
+__all__ = ["CacheEntry", "Delegation", "Event", "Notice"]

@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import QuerySet
 
-from repondeur.hosting import audit, domains
+from repondeur.hosting import audit, delegates, domains
 from repondeur.hosting.directory import plan as planning
 from repondeur.hosting.directory.plan import Home, Part, Plan, chunks, text
 from repondeur.hosting.directory.source import Rows
@@ -213,6 +213,7 @@ class _Writer:
                 names = [name for name in names if name not in answering]
             Alias.objects.filter(mailbox_domain_id=domain_id, mailbox_local__in=names).delete()
             Mailbox.objects.filter(domain_id=domain_id, local__in=names).delete()
+            delegates.withdraw(domain, names)
 
     def _remove_responders(self, domain: Domain, responders: QuerySet[Responder]) -> None:
         found = dict(responders.values_list("id", "local"))
