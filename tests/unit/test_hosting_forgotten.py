@@ -65,6 +65,19 @@ def test_the_banner_tells_of_the_oldest(domain: Domain) -> None:
     assert forgotten.active(domain.customer, T) is None
 
 
+def test_no_banner_for_who_has_very_many_domains(
+    domain: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from repondeur.hosting import domains, forgotten
+
+    monkeypatch.setattr(forgotten, "BANNER_DOMAINS_MAX", 2)
+    add(domain, "a", T - DAY)
+    domains.add(T, "second.example", domain.customer)
+    assert forgotten.active(domain.customer, T) is not None
+    domains.add(T, "third.example", domain.customer)
+    assert forgotten.active(domain.customer, T) is None
+
+
 @pytest.mark.parametrize(("days", "mails"), [(29, 0), (30, 1), (400, 1)])
 def test_a_permanent_one_is_asked_about_once(domain: Domain, days: int, mails: int) -> None:
     add(domain, "a", T)

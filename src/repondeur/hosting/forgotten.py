@@ -12,13 +12,16 @@ from django.db.models.functions import Coalesce
 
 from repondeur.rules.model import Reason
 from repondeur.store.ids import first_id
-from repondeur.store.models import Customer, Journal, Notice, Responder
+from repondeur.store.models import Customer, Domain, Journal, Notice, Responder
 
 LONG = timedelta(days=30)  # a permanent responder is then asked about (issue 3)
 # A note about an end comes soon or not at all: after an outage of days nobody needs it.
 NOTE_WITHIN = timedelta(days=3)
 BATCH = 50  # mails of one run: the relay is not flooded after an import
 NAMES_SHOWN = 20  # correspondents that a note names
+# Who has more domains works through lists: to them a banner tells nothing, and finding its words
+# would take longer than the page.
+BANNER_DOMAINS_MAX = 50
 
 _SINCE = Coalesce(F("start"), F("created"))
 
@@ -59,10 +62,15 @@ def _on(t: datetime) -> Q:
 
 
 def active(customer: Customer, t: datetime) -> Active | None:
-    """The customer's responders that answer at `t`; None when there is none. Two statements."""
+    """The customer's responders that answer at `t`; None when there is none, and for customers
+    with more than BANNER_DOMAINS_MAX domains. Three statements."""
     if customer.frozen:
         return None
-    query = Responder.objects.filter(_on(t), domain__customer=customer, domain__frozen=False)
+    own = Domain.objects.filter(customer=customer, frozen=False).order_by("id")
+    ids = list(own.values_list("id", flat=True)[: BANNER_DOMAINS_MAX + 1])
+    if not 0 < len(ids) <= BANNER_DOMAINS_MAX:
+        return None
+    query = Responder.objects.filter(_on(t), domain__in=ids)
     oldest = query.select_related("domain").annotate(since=_SINCE).order_by("since").first()
     if oldest is None:
         return None
