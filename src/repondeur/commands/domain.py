@@ -40,7 +40,8 @@ def counted(name: str) -> dict[str, Any]:
     """The domain with its counts, in JSON."""
     from repondeur.hosting import domains
 
-    return row(domains.with_counts(domains.find()).get(name=name))
+    (found,) = domains.with_counts([domains.get(name)])
+    return row(found)
 
 
 @click.group("domain")
@@ -74,8 +75,8 @@ def list_(session: Session, search: str, customer: str | None, as_json: bool) ->
     from repondeur.hosting import customers, domains
 
     owner = customers.get(customer) if customer else None
-    found = domains.with_counts(domains.find(search, owner))
-    rows = (row(domain) for domain in found.iterator())
+    found = domains.find(search, owner).iterator()
+    rows = (row(domain) for domain in domains.with_counts(found))
     columns = ["name", "customer", "offer", "mailboxes", "responders", "mx", "frozen"]
     print_rows(rows, as_json, columns)
 

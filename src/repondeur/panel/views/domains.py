@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from repondeur.hosting import domains
@@ -15,17 +17,11 @@ PAGE_SIZE = 50
 
 
 @require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    del request  # the same for all
-    return redirect("domains")
-
-
-@require_safe
 def listing(request: HttpRequest) -> HttpResponse:
     """The domains, with what they have and may have."""
     search = search_text(request)
-    found = domains.with_counts(domains.find(search, customer(request)))
-    shown = page(found, page_number(request), PAGE_SIZE)
+    shown = page(domains.find(search, customer(request)), page_number(request), PAGE_SIZE)
+    shown = replace(shown, rows=list(domains.with_counts(shown.rows)))
     return render(request, "panel/domains.html", {"page": shown, "search": search})
 
 
@@ -33,6 +29,6 @@ def listing(request: HttpRequest) -> HttpResponse:
 def information(request: HttpRequest, name: str) -> HttpResponse:
     """The offer, its limits, and where the domain's mail goes."""
     domain = domain_of(request, name)
-    counted = domains.with_counts(domains.find().filter(pk=domain.pk)).get()
+    (counted,) = domains.with_counts([domain])
     context = {"domain": counted, "tab": "information", "mx_hosts": settings.PANEL_MX_HOSTS}
     return render(request, "panel/information.html", context)
