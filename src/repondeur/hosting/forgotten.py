@@ -21,7 +21,7 @@ BATCH = 50  # mails of one run: the relay is not flooded after an import
 NAMES_SHOWN = 20  # correspondents that a note names
 # Who has more domains works through lists: to them a banner tells nothing, and finding its words
 # would take longer than the page.
-BANNER_DOMAINS_MAX = 50
+BANNER_DOMAINS_MAX = 100
 
 _SINCE = Coalesce(F("start"), F("created"))
 

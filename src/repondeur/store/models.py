@@ -255,7 +255,9 @@ class Operation(models.Model):
                 fields=["created"],
                 condition=models.Q(state__in=["todo", "doing"]),
                 name="operation_waiting",
-            )
+            ),
+            # Few are not done; each list of responders asks for those of its domain.
+            models.Index(fields=["domain", "state"], name="operation_state"),
         ]
 
     def __str__(self) -> str:
