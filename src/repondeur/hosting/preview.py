@@ -8,7 +8,8 @@ from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
-from repondeur.hosting.wanted import Wanted, clean, sanitised
+from repondeur.hosting.markup import sanitised
+from repondeur.hosting.wanted import Wanted, clean
 from repondeur.mail.reply import compose
 from repondeur.rules import model
 from repondeur.store.models import Domain, Mailbox

@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
-import nh3
-
 from repondeur.hosting import addresses
 from repondeur.hosting.errors import HostingError, Invalid
+from repondeur.hosting.markup import sanitised
 from repondeur.rules.model import Audience, Authentication
 from repondeur.rules.schedule import instant
 from repondeur.store.models import SUBJECT_LENGTH, Customer, Responder
@@ -20,13 +19,6 @@ TEXT_LENGTH = 50_000  # characters: far above any holiday note, far below what h
 HTML_LENGTH = 200_000  # characters: marked-up text of that size
 INTERVAL_MAX = timedelta(days=365)
 LIST_LENGTH = 100  # entries of `also` and `contacts`: all are compared with each message
-
-# The small set that every mail program shows; no script, style or remote picture.
-HTML_TAGS = {
-    "p", "br", "strong", "em", "u", "a", "ul", "ol", "li", "h1", "h2", "h3", "blockquote",
-}  # fmt: skip
-HTML_ATTRIBUTES = {"a": {"href"}}
-HTML_SCHEMES = {"http", "https", "mailto"}
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1, "": 1}  # seconds
 
@@ -200,18 +192,6 @@ def _html(html: str) -> str:
     if not html:
         return ""
     return sanitised(html)
-
-
-def sanitised(html: str) -> str:
-    """`html` with what a reply may have, and nothing else."""
-    return nh3.clean(
-        html,
-        tags=HTML_TAGS,
-        attributes=HTML_ATTRIBUTES,
-        url_schemes=HTML_SCHEMES,
-        link_rel=None,
-        clean_content_tags={"script", "style"},
-    )
 
 
 def _copy_to(wanted: Wanted, own: str) -> str:
