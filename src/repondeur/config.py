@@ -200,7 +200,8 @@ def _database(text: str) -> str:
     if text and not sqlite and not postgres:
         raise ValueError
     if postgres:
-        _ = parts.port  # raises on a port that is no number
+        for place in parts.netloc.rpartition("@")[2].split(","):
+            _ = urlsplit(f"//{place}").port  # raises on a port that is no number
     return text
 
 
@@ -213,6 +214,11 @@ def _directory(text: str) -> str:
         if attributes or scope.lower() not in ("", "sub", "one", "base"):
             raise ValueError
         if parts.username or not parts.path.strip("/") or "=" not in unquote(parts.path):
+            raise ValueError
+        return text
+    if parts.scheme == "mysql":
+        _ = parts.port
+        if not parts.path.strip("/"):
             raise ValueError
         return text
     return _database(text)
@@ -454,7 +460,7 @@ class Config:
     )  # fmt: skip
     directory_url: str = _setting(
         _directory, "",
-        "postgresql://[USER[:PASSWORD]@]HOST[:PORT]/NAME, sqlite:///PATH or "
+        "postgresql:// or mysql://[USER[:PASSWORD]@]HOST[:PORT]/NAME, sqlite:///PATH or "
         "ldap[s|i]://HOST[:PORT]/BASE[??SCOPE[?FILTER]]",
         "Where `directory sync` reads mailboxes and aliases (docs/directory.md); empty: nowhere.",
         secret=True,

@@ -10,6 +10,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -18,6 +19,7 @@ from repondeur.hosting.directory.source import Box, Link, Rows, SourceError
 from repondeur.project import directory
 from tests.database import use_database
 from tests.integration.test_commands import Program
+from tests.peers.mariadb import MariaDB
 from tests.peers.postgres import USER, Postgres
 from tests.peers.slapd import BASE, PASSWORD, READER, Slapd
 
@@ -306,6 +308,34 @@ def test_postgresql(postgres: Postgres) -> None:
         source(url=reader, mailboxes="hidden")
     with pytest.raises(SourceError, match=r"REPONDEUR_DIRECTORY_MAILBOXES"):
         source(url=url + "_gone")
+
+
+@pytest.fixture(scope="module")
+def mariadb() -> Iterator[MariaDB]:
+    with MariaDB() as server:
+        yield server
+
+
+def test_mariadb(mariadb: MariaDB) -> None:
+    mariadb.sql("CREATE DATABASE panel")
+    mariadb.sql(VIEWS + "CREATE VIEW hidden AS SELECT * FROM repondeur_mailboxes", "panel")
+    password = """it's "#1" \\ &%"""
+    in_sql = password.replace("\\", "\\\\").replace("'", "''")
+    mariadb.sql(
+        f"CREATE USER reader@'127.0.0.1' IDENTIFIED BY '{in_sql}';"
+        "GRANT SELECT ON panel.repondeur_mailboxes TO reader@'127.0.0.1';"
+        "GRANT SELECT ON panel.repondeur_aliases TO reader@'127.0.0.1'"
+    )
+    url = f"mysql://reader:{quote(password, safe='')}@127.0.0.1:{mariadb.port}/panel"
+    assert source(url=url) == FOUND
+    mariadb.sql(r"INSERT INTO people VALUES ('zoe@example.fr', 'Zoé\t\\x\ny', NULL)", "panel")
+    assert Box("zoe@example.fr", "Zoé\t\\x\ny", NIC) in source(url=url)
+    with pytest.raises(SourceError, match="SELECT command denied"):
+        source(url=url, mailboxes="hidden")
+    with pytest.raises(SourceError, match="Access denied"):
+        source(url=url.replace("reader:", "reader:x"))
+    with pytest.raises(SourceError, match="Can't connect"):
+        source(url="mysql://reader@127.0.0.1:1/panel")
 
 
 @pytest.fixture(scope="module")

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 from urllib.parse import unquote, urlsplit
 
-from repondeur.hosting.directory.source import Box, Link, SourceError
+from repondeur.hosting.directory.program import Program, lines, secret
+from repondeur.hosting.directory.source import Box, Link
 
-PROGRAM, PACKAGE = "ldapsearch", "ldap-utils"
+PROGRAM = Program(
+    ("ldapsearch",),
+    "ldap-utils",
+    "LDAP",
+    "see that the server runs, the base and filter are right, the bind DN may read all entries, "
+    "and its certificate is known (/etc/ldap/ldap.conf) or REPONDEUR_DIRECTORY_STARTTLS=no",
+)
 PAGE = 1000  # entries of one answer (RFC 2696): servers send no more than 500 to 1,000 otherwise
 TIMEOUT_S = 10  # to connect
-WORDS = 300  # characters of what ldapsearch says
 SCOPES = {"": "sub", "sub": "sub", "one": "one", "base": "base"}
 FIELDS = ("address", "name", "customer", "alias")
 
@@ -40,38 +41,8 @@ class Access:
 
 def rows(access: Access) -> Iterator[Box | Link]:
     """All entries that have an address. Raises SourceError."""
-    path = shutil.which(PROGRAM)
-    if path is None:
-        raise SourceError(f"{PROGRAM}: not found; mend: apt-get install {PACKAGE}")
-    with tempfile.TemporaryDirectory(prefix="repondeur-ldap-") as folder:
-        said = Path(folder, "said")
-        with said.open("wb") as errors:
-            process = subprocess.Popen(  # noqa: S603 (found in PATH, no shell; values are arguments)
-                [path, *_arguments(access, Path(folder))],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env={**os.environ, "LC_ALL": "C.UTF-8"},
-            )
-        assert process.stdout is not None
-        try:
-            for entry in _entries(process.stdout):
-                yield from _read(entry, access.attributes)
-        except BaseException:  # the reader has stopped early
-            process.kill()
-            raise
-        finally:
-            process.stdout.close()
-            status = process.wait()
-        # Any other end may have cut the answer short, as a size limit does.
-        if status:
-            words = " ".join(said.read_text("utf-8", "replace").split())[-WORDS:]
-            raise SourceError(
-                f"REPONDEUR_DIRECTORY_URL: LDAP refuses: {words or f'status {status}'}; mend: see "
-                "that the server runs, the base and filter are right, the bind DN may read all "
-                "entries, and its certificate is known (/etc/ldap/ldap.conf) or "
-                "REPONDEUR_DIRECTORY_STARTTLS=no"
-            )
+    for entry in _entries(lines(PROGRAM, lambda folder: _arguments(access, folder))):
+        yield from _read(entry, access.attributes)
 
 
 def _arguments(access: Access, folder: Path) -> list[str]:
@@ -81,10 +52,7 @@ def _arguments(access: Access, folder: Path) -> list[str]:
     wanted = [name for name in access.attributes.values() if name]
     login = []
     if access.bind_dn:
-        secret = folder / "password"
-        secret.touch(mode=0o600)
-        secret.write_text(access.password, "utf-8")
-        login = ["-D", access.bind_dn, "-y", str(secret)]
+        login = ["-D", access.bind_dn, "-y", str(secret(folder, access.password))]
     return [
         "-LLL", "-x", "-o", "ldif_wrap=no", "-o", f"nettimeout={TIMEOUT_S}",
         "-E", f"pr={PAGE}/noprompt",
@@ -113,27 +81,20 @@ def _read(
         yield Link(alias, address)
 
 
-def _entries(lines: IO[bytes]) -> Iterator[dict[str, list[str]]]:
+def _entries(texts: Iterable[str]) -> Iterator[dict[str, list[str]]]:
     """The entries of LDIF (RFC 2849) without wrapped lines: lower-case attribute -> values."""
     entry: dict[str, list[str]] = {}
-    for line in _texts(lines):
+    for line in texts:
         if not line:
             if entry:
                 yield entry
             entry = {}
-            continue
-        name, _, value = line.partition(":")
-        # An option as in cn;lang-fr is another way to say the same attribute (RFC 4512 §2.5).
-        name = name.partition(";")[0].lower()
-        entry.setdefault(name, []).append(_value(value))
+        elif not line.startswith("#"):
+            name, _, value = line.partition(":")
+            # An option as in cn;lang-fr is another way to say the same attribute (RFC 4512 §2.5).
+            entry.setdefault(name.partition(";")[0].lower(), []).append(_value(value))
     if entry:
         yield entry
-
-
-def _texts(lines: Iterable[bytes]) -> Iterator[str]:
-    for line in lines:
-        if not line.startswith(b"#"):
-            yield line.decode("utf-8", "replace").rstrip("\r\n")
 
 
 def _value(text: str) -> str:
