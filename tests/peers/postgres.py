@@ -6,7 +6,7 @@ import signal
 import subprocess
 from collections.abc import Sequence
 
-from tests.peers.process import LOOPBACK, Peer, account, free_ports, program
+from tests.peers.process import LOOPBACK, Peer, account, free_ports, program, wait_for
 
 PACKAGE = "postgresql"
 # Debian keeps each major version in a folder of its own; the newest that is installed serves.
@@ -58,8 +58,16 @@ class Postgres(Peer):
             "--locale=C.UTF-8",
             "--no-sync",
         )
+        self._configure()
+
+    def _configure(self) -> None:
         with (self.folder / "data" / "postgresql.conf").open("a") as conf:
             conf.writelines(f"{name} = {value}\n" for name, value in self._settings.items())
+
+    def admit(self, network: str) -> None:
+        """Let clients of `network`, as 192.0.2.0/30, in too."""
+        with (self.folder / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write(f"host all all {network} trust\n")
 
     def command(self) -> Sequence[str]:
         return [self._server, "-D", str(self.folder / "data")]
@@ -88,3 +96,35 @@ class Postgres(Peer):
         """The rows of one statement, a line each, columns parted by `|`."""
         address = ["-h", LOOPBACK, "-p", str(self.port), "-U", USER, "-d", database]
         return self.tool(self._psql, "-XAtq", *address, "-v", "ON_ERROR_STOP=1", "-c", statement)
+
+
+class Standby(Postgres):
+    """A second server that follows `primary`, which must be running, by streaming replication."""
+
+    name = "standby"
+
+    def __init__(self, primary: Postgres) -> None:
+        self._primary = primary
+        super().__init__()
+
+    def _initdb(self) -> None:
+        self.tool(
+            program("pg_basebackup", PACKAGE, *FOLDERS),
+            f"--pgdata={self.folder / 'data'}",
+            *("-h", LOOPBACK, "-p", str(self._primary.port), "-U", USER),
+            *("--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"),
+        )
+        self._configure()
+
+    def follow_synchronously(self) -> None:
+        """From now on the primary's commits wait until they are on this server's disk."""
+        self._primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self._primary.sql("SELECT pg_reload_conf()")
+        wait_for(
+            lambda: self._primary.sql("SELECT sync_state FROM pg_stat_replication") == "sync\n",
+            "a synchronous standby",
+        )
+
+    def promote(self) -> None:
+        """Make it the primary."""
+        self.sql("SELECT pg_promote()")

@@ -60,10 +60,10 @@ def free_ports(count: int) -> tuple[int, ...]:
         return tuple(each.getsockname()[1] for each in sockets)
 
 
-def answers(port: int) -> bool:
-    """Whether somebody accepts connections on a loopback port."""
+def answers(port: int, host: str = LOOPBACK) -> bool:
+    """Whether somebody accepts connections on a port, of the loopback interface mostly."""
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=1):
+        with socket.create_connection((host, port), timeout=1):
             return True
     except OSError:
         return False

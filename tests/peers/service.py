@@ -31,6 +31,7 @@ class Service(Peer):
     env: further REPONDEUR_* settings; `{folder}` in a value is the peer's folder.
     only: mail or web, for a half of the service.
     data: a data folder to use (and keep) instead of a fresh one.
+    host: the address it listens on. prefix: a command that runs the program, as `ip netns exec`.
     """
 
     name = "repondeur"
@@ -42,6 +43,8 @@ class Service(Peer):
         env: Mapping[str, str] | None = None,
         only: str = "",
         data: Path | None = None,
+        host: str = LOOPBACK,
+        prefix: Sequence[str] = (),
     ) -> None:
         if not PROGRAM.exists():
             raise PeerError(f"{PROGRAM} is absent: install the project, as `make test` does")
@@ -49,13 +52,15 @@ class Service(Peer):
         ports = free_ports(4)
         self.lmtp_port, self.smtp_port, self.http_port, self.metrics_port = ports
         self.only = only
+        self.host = host
+        self._prefix = prefix
         settings = {
             "REPONDEUR_DATA_DIR": str(data or self.folder / "data"),
             "REPONDEUR_MODE": mode,
-            "REPONDEUR_LMTP_LISTEN": f"{LOOPBACK}:{self.lmtp_port}",
-            "REPONDEUR_SMTP_LISTEN": f"{LOOPBACK}:{self.smtp_port}",
-            "REPONDEUR_HTTP_LISTEN": f"{LOOPBACK}:{self.http_port}",
-            "REPONDEUR_METRICS_LISTEN": f"{LOOPBACK}:{self.metrics_port}",
+            "REPONDEUR_LMTP_LISTEN": f"{host}:{self.lmtp_port}",
+            "REPONDEUR_SMTP_LISTEN": f"{host}:{self.smtp_port}",
+            "REPONDEUR_HTTP_LISTEN": f"{host}:{self.http_port}",
+            "REPONDEUR_METRICS_LISTEN": f"{host}:{self.metrics_port}",
             "REPONDEUR_RELAY": relay,
         }
         if mode == "inline":
@@ -69,12 +74,12 @@ class Service(Peer):
         }
 
     def command(self) -> Sequence[str]:
-        return [str(PROGRAM), "serve", *(["--only", self.only] if self.only else [])]
+        return [*self._prefix, str(PROGRAM), "serve", *(["--only", self.only] if self.only else [])]
 
     def ready(self) -> bool:
         mail = () if self.only == "web" else (self.lmtp_port, self.smtp_port)
         web = () if self.only == "mail" else (self.http_port,)
-        return all(answers(port) for port in mail + web)
+        return all(answers(port, self.host) for port in mail + web)
 
     def run(self, *arguments: str, stdin: str = "", timeout: float = COMMAND_TIMEOUT) -> Result:
         """Run a command of `repondeur` with the same settings, whether it serves or not."""

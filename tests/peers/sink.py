@@ -53,6 +53,7 @@ class Sink:
 
     extensions: what EHLO offers. starttls: offer STARTTLS with a self-signed certificate.
     users: name -> password; offers AUTH PLAIN and LOGIN and refuses MAIL without it (530).
+    host: the address it listens on.
     replies: stage -> reply or DROP, may be changed at any time; the stages are `connect`,
         `EHLO`, `MAIL`, `RCPT`, `DATA` and `dot` (after the message). A recipient of its own:
         `RCPT bob@example.org`. A stage without an entry succeeds.
@@ -64,7 +65,9 @@ class Sink:
         extensions: tuple[str, ...] = EXTENSIONS,
         starttls: bool = False,
         users: dict[str, str] | None = None,
+        host: str = LOOPBACK,
     ) -> None:
+        self.host = host
         self.extensions = extensions
         self.users = users or {}
         self.replies: dict[str, str] = {}
@@ -81,7 +84,7 @@ class Sink:
     @property
     def address(self) -> str:
         """`host:port`, as relays are named."""
-        return f"{LOOPBACK}:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def start(self) -> Self:
         """Listen, on the same port each time."""
@@ -137,7 +140,7 @@ class Sink:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         server = await asyncio.start_server(
-            self._connection, LOOPBACK, self.port, limit=LINE_LIMIT, backlog=1024
+            self._connection, self.host, self.port, limit=LINE_LIMIT, backlog=1024
         )
         started.set()
         await self._stop.wait()

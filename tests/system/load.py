@@ -20,7 +20,7 @@ PAUSE_S = 0.02  # between two tries of a client that was not served
 
 class Load(threading.Thread):
     """Sends one person's message after another; one that is not accepted is sent again, as a
-    mail server would, to the next of `ports` when a connection fails.
+    mail server would, to the next of `places` (host, port) when a connection fails.
 
     accepted: the numbers that got 250. refused: the other replies, each once, as text.
     share: (this one, of how many): several loads never send the same number, and begin with
@@ -28,23 +28,26 @@ class Load(threading.Thread):
     """
 
     def __init__(
-        self, ports: Sequence[int], share: tuple[int, int] = (0, 1), patience: float = 20
+        self,
+        places: Sequence[tuple[str, int]],
+        share: tuple[int, int] = (0, 1),
+        patience: float = 20,
     ) -> None:
         super().__init__(daemon=True)
         self.accepted: list[int] = []
         self.refused: set[str] = set()
         self.stopping = threading.Event()
-        self._ports = list(ports)
+        self._places = list(places)
         self._number, self._step = share
         self._patience = patience
 
     def run(self) -> None:
         tries = self._number
         while not self.stopping.is_set():
-            port = self._ports[tries % len(self._ports)]
+            host, port = self._places[tries % len(self._places)]
             tries += 1
             try:
-                with Wire(port, timeout=self._patience) as wire:
+                with Wire(port, host, self._patience, source="") as wire:
                     wire.expect("220")
                     wire.ask("LHLO load.example", "250")
                     while not self.stopping.is_set():
@@ -73,8 +76,8 @@ def load(service: Service) -> Iterator[Load]:
 @contextmanager
 def loads(services: Sequence[Service], count: int, patience: float) -> Iterator[list[Load]]:
     """`count` clients, each on the next of `services` that serves it."""
-    ports = [service.lmtp_port for service in services]
-    senders = [Load(ports, (number, count), patience) for number in range(count)]
+    places = [(service.host, service.lmtp_port) for service in services]
+    senders = [Load(places, (number, count), patience) for number in range(count)]
     for sender in senders:
         sender.start()
     try:

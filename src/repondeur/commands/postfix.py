@@ -295,9 +295,12 @@ def _access(url: str) -> Access:
 
     parts = urlsplit(url)
     folder = parse_qs(parts.query).get("host", [""])[0]
-    host = f"unix:{folder}" if folder else f"{parts.hostname}:{parts.port or 5432}"
+    places = [urlsplit(f"//{place}") for place in parts.netloc.rpartition("@")[2].split(",")]
+    hosts = (
+        (f"unix:{folder}",) if folder else tuple(f"{p.hostname}:{p.port or 5432}" for p in places)
+    )
     user, password = unquote(parts.username or "repondeur"), unquote(parts.password or "")
-    return Access((host,), user, password, unquote(parts.path.strip("/")))
+    return Access(tuple(hosts), user, password, unquote(parts.path.strip("/")))
 
 
 def _maps(config: Config, wanted: Wanted, session: Session) -> None:

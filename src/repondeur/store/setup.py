@@ -35,7 +35,8 @@ def database(url: str) -> dict[str, Any]:
     """Django's DATABASES entry for `url` (design §7).
 
     sqlite:///relative/path or sqlite:////absolute/path; postgresql://user:password@host:port/name,
-    where ?host=/folder names a Unix socket's folder.
+    where ?host=/folder names a Unix socket's folder. Several host:port, parted by commas, are
+    tried in turn, as libpq does; what else stands after `?` is for libpq too.
     """
     if url.startswith("sqlite:///"):
         return {
@@ -56,13 +57,16 @@ def database(url: str) -> dict[str, Any]:
     if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
         raise DatabaseUrlError(DatabaseUrlError.__doc__)
     query = dict(parse_qsl(parts.query))
+    places = [urlsplit(f"//{place}") for place in parts.netloc.rpartition("@")[2].split(",")]
+    hosts = ",".join(unquote(place.hostname or "") for place in places)
+    ports = ",".join(str(place.port or "") for place in places)
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.strip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
-        "HOST": unquote(parts.hostname or query.pop("host", "")),
-        "PORT": str(parts.port or query.pop("port", "")),
+        "HOST": hosts or query.pop("host", ""),
+        "PORT": ports or query.pop("port", ""),
         "OPTIONS": {
             **query,
             "connect_timeout": LOCK_TIMEOUT_S,
