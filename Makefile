@@ -3,6 +3,8 @@
 # make test   style, types, import directions, and all tests, with real servers
 # make guide  the screenshots of docs/guide.*.md, from the real panel
 # make bench  speed against Dovecot with Pigeonhole, in the same run
+# make bench-growth  the cost of a message, from a thousand to ten million responders
+# make soak   half of what it can take, for 20 minutes: does anything grow?
 
 PYTHON ?=
 VENV := .venv
@@ -10,7 +12,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench guide migrations lock packages clean
+.PHONY: help install demo test lint bench bench-growth soak guide migrations lock packages clean
 
 help:
 	@sed -n 's/^# make /make /p' Makefile
@@ -31,6 +33,12 @@ lint: $(VENV)/dev
 
 bench: packages $(VENV)/dev
 	$(BIN)/python -m bench
+
+bench-growth: packages $(VENV)/dev
+	$(BIN)/python -m bench growth
+
+soak: packages $(VENV)/dev
+	$(BIN)/python -m bench soak --minutes 20
 
 guide: packages $(VENV)/dev
 	$(BIN)/python -m tests.browser.guide

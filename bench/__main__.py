@@ -1,4 +1,8 @@
-"""`python -m bench`: the same load against each system in turn, several rounds, one table."""
+"""`python -m bench`: the same load against each system in turn, several rounds, one table.
+
+Other questions: `python -m bench growth`, does a message cost more where there is more?
+`python -m bench soak`, does anything grow with time?
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from bench import growth, soak
 from bench.mail import Load, People
 from bench.measure import Run, Sink, run
 from bench.report import write
@@ -22,6 +27,9 @@ FEW = "too few messages make CPU ticks of 10 ms count"
 
 
 def main() -> int:
+    others = {"growth": growth.main, "soak": soak.main}
+    if other := others.get(" ".join(sys.argv[1:2])):
+        return other(sys.argv[2:])
     options = _options()
     # Servers keep their folders here, so that "on disk" is a disk: /tmp may be memory.
     tempfile.tempdir = str(options.folder)

@@ -18,14 +18,15 @@ class People:
     """The hosted addresses: `users` with a responder, and as many without."""
 
     users: int
+    domains: int = DOMAINS
 
     def responding(self, nth: int) -> str:
         nth %= self.users
-        return f"away{nth:05}@d{nth % DOMAINS:02}.example"
+        return f"away{nth}@d{nth % self.domains}.example"
 
     def silent(self, nth: int) -> str:
         nth %= self.users
-        return f"here{nth:05}@d{nth % DOMAINS:02}.example"
+        return f"here{nth}@d{nth % self.domains}.example"
 
     def all(self) -> list[str]:
         kinds = (self.responding, self.silent)
@@ -36,7 +37,7 @@ class People:
         return {
             "customers": [{"nic": "bench-rep", "email": "bench@example.net", "password": PASSWORD}],
             "domains": [
-                {"name": f"d{nth:02}.example", "customer": "bench-rep"} for nth in range(DOMAINS)
+                {"name": f"d{nth}.example", "customer": "bench-rep"} for nth in range(self.domains)
             ],
             "mailboxes": [{"address": address, "aliases": []} for address in self.all()],
             "responders": [
@@ -61,22 +62,26 @@ def vacation() -> str:
 @dataclass(frozen=True)
 class Load:
     """`count` messages. tag: names the set of senders; the same tag is the same pairs. run: tells
-    its messages from those of other runs. answered: to people with a responder."""
+    its messages from those of other runs. answered: to people with a responder. spread: how far
+    apart the recipients of two messages that follow each other are."""
 
     tag: str
     run: str
     count: int
     users: int
     answered: bool
+    domains: int = DOMAINS
+    spread: int = 1
 
     def sender(self, nth: int) -> str:
         return f"anne.{self.tag}.{nth}@people.example.net"
 
     def message(self, nth: int) -> tuple[bytes, bytes]:
         """The pipelined envelope, and the message with its final dot."""
-        people = People(self.users)
+        people = People(self.users, self.domains)
         sender = self.sender(nth)
-        recipient = people.responding(nth) if self.answered else people.silent(nth)
+        address = people.responding if self.answered else people.silent
+        recipient = address(nth * self.spread)
         envelope = f"MAIL FROM:<{sender}>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n"
         head = (
             f"Return-Path: <{sender}>\r\n"

@@ -24,7 +24,7 @@ class Load(threading.Thread):
 
     accepted: the numbers that got 250. refused: the other replies, each once, as text.
     share: (this one, of how many): several loads never send the same number, and begin with
-    different ports. patience: seconds for one reply.
+    different ports. patience: seconds for one reply. pace: seconds between two messages.
     """
 
     def __init__(
@@ -32,6 +32,7 @@ class Load(threading.Thread):
         places: Sequence[tuple[str, int]],
         share: tuple[int, int] = (0, 1),
         patience: float = 20,
+        pace: float = 0,
     ) -> None:
         super().__init__(daemon=True)
         self.accepted: list[int] = []
@@ -40,6 +41,7 @@ class Load(threading.Thread):
         self._places = list(places)
         self._number, self._step = share
         self._patience = patience
+        self._pace = pace
 
     def run(self) -> None:
         tries = self._number
@@ -61,6 +63,8 @@ class Load(threading.Thread):
         if reply.code == 250:
             self.accepted.append(self._number)
             self._number += self._step
+            if self._pace:
+                self.stopping.wait(self._pace)
         else:
             self.refused.add(str(reply))
             self.stopping.wait(PAUSE_S)
@@ -74,10 +78,12 @@ def load(service: Service) -> Iterator[Load]:
 
 
 @contextmanager
-def loads(services: Sequence[Service], count: int, patience: float) -> Iterator[list[Load]]:
+def loads(
+    services: Sequence[Service], count: int, patience: float, pace: float = 0
+) -> Iterator[list[Load]]:
     """`count` clients, each on the next of `services` that serves it."""
     places = [(service.host, service.lmtp_port) for service in services]
-    senders = [Load(places, (number, count), patience) for number in range(count)]
+    senders = [Load(places, (number, count), patience, pace) for number in range(count)]
     for sender in senders:
         sender.start()
     try:

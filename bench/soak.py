@@ -1,0 +1,163 @@
+"""`python -m bench soak`: half of what the service can take, for long: memory, open files and
+latency stay as they are. With --pause instead: one node of three stands still meanwhile."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from bench.mail import Load, People
+from bench.measure import Run, Sink, run
+from bench.systems import ours
+from tests.peers.postgres import Postgres
+from tests.peers.process import LOOPBACK, PeerError
+from tests.peers.service import Service
+from tests.peers.sink import Sink as Keeper
+from tests.system.house import settle
+from tests.system.load import check, loads
+
+USERS = 2000
+SESSIONS = 10
+TRIAL = 3000  # messages, as fast as they are taken: what half is half of
+SHARE = 0.5
+MIB = 1 << 20
+# The last third of the minutes against the first, without the very first minute. What Python's
+# allocator and SQLite's cache still take is memory; the neighbours of a machine are latency.
+MEMORY_MOST = 1.10
+LATENCY_MOST = 1.5
+FILES_MORE = 5
+PATIENCE_S = 3.0  # of a client with a node that stands still
+PACE_S = 0.05  # between two messages of a client: 12,000 people last for some minutes
+
+
+@dataclass(frozen=True)
+class Minute:
+    """memory: bytes. files: open ones of the whole tree. p50, p99: milliseconds. cpu: the same, of
+    one message."""
+
+    memory: int
+    files: int
+    p50: float
+    p99: float
+    cpu: float
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _options(arguments)
+    tempfile.tempdir = str(options.folder)
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - began:6.1f} s  {text}", flush=True)
+
+    return _pause(options.pause, say) if options.pause else _soak(options, say)
+
+
+def _soak(options: argparse.Namespace, say: Callable[[str], None]) -> int:
+    minutes: list[Minute] = []
+    with ExitStack() as stack:
+        sink = stack.enter_context(Sink())
+        system = ours("soak", People(USERS), sink.port, "tap", options.workers)
+        stack.enter_context(system.peer)
+        system.prepare()
+
+        def sent(tag: str, count: int, rate: float = 0.0) -> Run:
+            load = Load(tag, tag, count, USERS, answered=True)
+            return run(
+                system.name, system.peer, system.port, load, sink,
+                replies=count, scenario=tag, round_=0, sessions=SESSIONS, rate=rate,
+            )  # fmt: skip
+
+        rate = options.rate
+        if not rate:
+            sent("warm", TRIAL)
+            rate = SHARE * sent("trial", TRIAL).rate
+        say(f"{rate:.0f} messages a second, {options.minutes} minutes")
+        for nth in range(options.minutes):
+            done = sent(f"minute{nth + 1}", int(rate * 60), rate)
+            p50, p99 = done.latency
+            files = _files(system.peer.pids)
+            minute = Minute(system.peer.rss(), files, p50, p99, done.cpu)
+            minutes.append(minute)
+            say(
+                f"minute {nth + 1:3}  {minute.memory / MIB:6.1f} MiB  {minute.files} files"
+                f"  p50 {minute.p50:.2f} ms  p99 {minute.p99:.2f} ms  CPU {minute.cpu:.3f} ms"
+            )
+    grown = growth(minutes)
+    say("; ".join(grown) or "nothing grew")
+    return 1 if grown else 0
+
+
+def growth(minutes: Sequence[Minute]) -> list[str]:
+    """What grew, each as a sentence; empty when all stayed as it was, or minutes are too few."""
+    settled = minutes[1:]
+    third = len(settled) // 3
+    if not third:
+        return []
+    first, last = settled[:third], settled[-third:]
+    found = []
+    for name, most, more, figure in (
+        ("memory, MiB", MEMORY_MOST, 0.0, lambda m: m.memory / MIB),
+        ("open files", 1.0, FILES_MORE, lambda m: m.files),
+        ("p50, ms", LATENCY_MOST, 0.0, lambda m: m.p50),
+    ):
+        before, after = median(map(figure, first)), median(map(figure, last))
+        if after > before * most + more:
+            found.append(f"{name}: from {before:.2f} to {after:.2f}")
+    return found
+
+
+def _files(pids: Sequence[int]) -> int:
+    total = 0
+    for pid in pids:
+        with suppress(OSError):
+            total += len(os.listdir(f"/proc/{pid}/fd"))
+    return total
+
+
+def _pause(seconds: float, say: Callable[[str], None]) -> int:
+    """A node hangs for longer than its leases last, and goes on as if nothing had been."""
+    with ExitStack() as stack:
+        postgres = stack.enter_context(Postgres())
+        sink = stack.enter_context(Keeper())
+        env = {
+            "REPONDEUR_DATABASE_URL": postgres.database("fleet"),
+            "REPONDEUR_SECRET_KEY": "one-for-all-nodes-and-long-enough-to-be-a-key",
+        }
+        relay = f"smtp://{LOOPBACK}:{sink.port}"
+        nodes = [stack.enter_context(Service(relay=relay, env=env)) for _ in range(3)]
+        settle(nodes[0])
+        with loads(nodes, 3, PATIENCE_S, PACE_S) as senders:
+            time.sleep(2)
+            os.kill(nodes[0].pid, signal.SIGSTOP)
+            say(f"one of three nodes stands still for {seconds:.0f} s")
+            time.sleep(seconds)
+            os.kill(nodes[0].pid, signal.SIGCONT)
+            say("it goes on")
+            time.sleep(2)
+        accepted = [number for sender in senders for number in sender.accepted]
+        try:
+            twice = check(sink, accepted)
+        except PeerError as error:
+            say(f"lost: {error}")
+            return 1
+        say(f"{len(accepted)} accepted, each answered, {twice} of them twice")
+    return 0
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench soak", description=__doc__)
+    parser.add_argument("--minutes", type=int, default=20)
+    parser.add_argument("--rate", type=float, help="messages a second; half the measured capacity")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--pause", type=float, help="seconds that a node stands still, as 120")
+    parser.add_argument("--folder", type=Path, default=Path("/var/tmp"), help="for the databases")
+    return parser.parse_args(arguments)
