@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.panel_house import House, house
+from tests.panel_house import PASSWORD, House, house
 
-# Routes that strangers may open: to sign in, to get a new password, to choose a language.
+if TYPE_CHECKING:
+    from django.test import Client
+
+# Routes that strangers may open: to sign in, to get a new password, to take up an invitation, to
+# choose a language.
 OPEN = {
     "account_login", "account_inactive", "account_logout", "account_reset_password",
     "account_reset_password_done", "account_reset_password_from_key",
-    "account_reset_password_from_key_done", "mfa_authenticate", "mfa_login_webauthn",
-    "set_language",
+    "account_reset_password_from_key_done", "invitation", "mfa_authenticate",
+    "mfa_login_webauthn", "set_language",
 }  # fmt: skip
+# Routes that a delegate may open besides: their own responder, and their account.
+DELEGATE = {
+    "home", "responders", "responder_add", "responder_preview", "responder_edit",
+    "responder_switch", "responder_delete", "responder_test", "responder_journal",
+    "journal_export", "retry",
+    "account", "usersessions_list", "account_change_password", "account_reauthenticate",
+    "mfa_reauthenticate", "mfa_reauthenticate_webauthn", "mfa_index", "mfa_activate_totp",
+    "mfa_deactivate_totp", "mfa_view_recovery_codes", "mfa_generate_recovery_codes",
+    "mfa_download_recovery_codes", "mfa_list_webauthn", "mfa_add_webauthn", "mfa_edit_webauthn",
+    "mfa_remove_webauthn",
+}  # fmt: skip
+OWNED = {"name", "responder_id", "operation_id", "pk"}  # parts of a route that name Alice's things
 
 
 @pytest.fixture
@@ -32,73 +50,217 @@ def routes() -> list[Any]:
     return [one for one in urlpatterns if getattr(one, "name", None)]
 
 
-def values(place: House) -> dict[str, Any]:
-    """Values of Alice's for the parts of a route."""
-    failed = place.failed()
-    responder = place.responder()
-    return {"name": "alice.fr", "responder_id": responder, "operation_id": failed.id}
+def parts(route: Any) -> set[str]:
+    """The names in a route, whether Django's converters find them or a pattern of its own."""
+    return set(route.pattern.converters or {}) | set(route.pattern.regex.groupindex)
 
 
-def paths(place: House, *, of_domain: bool) -> list[tuple[str, str]]:
+@dataclass(frozen=True)
+class Asked:
+    """A request about a@alice.fr. data: of the query, and of the form."""
+
+    name: str
+    path: str
+    parts: set[str]
+    data: dict[str, str]
+
+
+def asked(place: House) -> list[Asked]:
+    """Each route once, with values of Alice's for its parts; a part without a value fails."""
+    from allauth.mfa.models import Authenticator
     from django.urls import reverse
 
-    found = values(place)
+    from repondeur.hosting import access, customers, delegates
+    from repondeur.store.models import Operation
+
+    alice, t = customers.get("alice-rep"), datetime.now(UTC)
+    failed = place.failed()
+    Operation.objects.filter(id=failed.id).update(local="a")
+    responder = place.responder()
+    key = Authenticator.objects.create(
+        user=alice, type=Authenticator.Type.WEBAUTHN, data={"name": "phone"}
+    )
+    application, _secret = access.add_application("Agenda", alice, t)
+    _key, consent = access.ask(application, access.EVERYTHING, "", t)
+    values: dict[str, dict[str, Any]] = {
+        "": {"name": "alice.fr", "responder_id": responder, "operation_id": failed.id,
+             "pk": key.pk, "nic": "alice-rep"},
+        "consent": {"token": consent},
+        "invitation": {"token": delegates.invite(t, place.domain(), "b", alice).token},
+        "account_reset_password_from_key": {"uidb36": "1", "key": "a-b"},
+    }  # fmt: skip
+    data = {"mailbox": "a", "responder": str(responder)}
     result = []
     for one in routes():
-        wanted = one.pattern.converters or {}
-        if one.pattern.regex.groups > len(wanted):  # the link of a mail: it is opened by strangers
-            assert one.name in OPEN
-            continue
-        if ("name" in wanted) is not of_domain or not set(wanted) <= set(found):
-            continue
-        result.append((one.name, reverse(one.name, kwargs={key: found[key] for key in wanted})))
+        known, wanted = {**values[""], **values.get(one.name, {})}, parts(one)
+        assert wanted <= set(known), f"{one.name}: this test needs values for {wanted - set(known)}"
+        path = reverse(one.name, kwargs={part: known[part] for part in wanted})
+        result.append(Asked(one.name, path, wanted, data))
     return result
 
 
 def state() -> Any:
-    from repondeur.store.models import Operation, Responder
+    """All that a request could change, but for signing in and out."""
+    from allauth.mfa.models import Authenticator
 
-    return (
-        list(Responder.objects.order_by("id").values()),
-        list(Operation.objects.order_by("id").values()),
-    )
+    from repondeur.store.access import Application, Credential, Token
+    from repondeur.store.models import Customer, Delegation, Domain, Operation, Responder
+
+    models = (Application, Authenticator, Credential, Customer, Delegation, Domain, Operation,
+              Responder, Token)  # fmt: skip
+    return [sorted(map(str, model.objects.values())) for model in models]
 
 
-def test_another_customer_finds_nothing_and_changes_nothing(place: House) -> None:
-    asked = paths(place, of_domain=True)
-    assert len(asked) >= 10
-    bob, before = place.client("bob-rep"), state()
-    for name, path in asked:
-        for method in (bob.get, bob.post):
-            answer = method(path)
+def signed_in(place: House, person: Any) -> Client:
+    """A browser in which `person` has just given the password."""
+    client = place.client()
+    client.force_login(person, "allauth.account.auth_backends.AuthenticationBackend")
+    assert client.post("/account/confirm/", {"password": PASSWORD}).status_code == 302
+    return client
+
+
+def delegate(place: House, local: str, domain: str = "alice.fr") -> Client:
+    """A browser of the owner of a mailbox, who was invited."""
+    from repondeur.hosting import delegates
+
+    t, where = datetime.now(UTC), place.domain(domain)
+    delegates.withdraw(where, [local])
+    token = delegates.invite(t, where, local, where.customer).token
+    return signed_in(place, delegates.accept(token, "", PASSWORD, "fr", t).person)
+
+
+def with_second_factor(place: House) -> Any:
+    """The delegate of a@alice.fr, with an app and recovery codes."""
+    from allauth.mfa.models import Authenticator
+    from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+    from allauth.mfa.totp.internal.auth import TOTP
+
+    from repondeur.hosting import delegates
+
+    person = delegates.find(place.domain()).get(local="a").person
+    Authenticator.objects.filter(user=person).delete()
+    TOTP.activate(person, "JBSWY3DPEHPK3PXP")
+    RecoveryCodes.activate(person)
+    return person
+
+
+def of_own_passkey(name: str, person: Any) -> str:
+    """The path of the route for a passkey of this person, the only one."""
+    from allauth.mfa.models import Authenticator
+    from django.urls import reverse
+
+    keys = Authenticator.objects.filter(user=person, type=Authenticator.Type.WEBAUTHN)
+    keys.delete()
+    return reverse(name, args=[keys.create(user=person, type="webauthn", data={"name": "x"}).pk])
+
+
+def bob(place: House) -> Client:
+    from repondeur.hosting import customers
+
+    return signed_in(place, customers.get("bob-rep"))
+
+
+def bobs_delegate(place: House) -> Client:
+    return delegate(place, "a", "bob.net")
+
+
+@pytest.mark.parametrize("who", [bob, bobs_delegate])
+def test_another_customers_people_find_nothing_and_change_nothing(
+    place: House, who: Callable[[House], Client]
+) -> None:
+    found = [one for one in asked(place) if one.parts & OWNED]
+    assert len(found) >= 15
+    client, before = who(place), state()
+    for one in found:
+        for method in (client.get, client.post):
+            answer = method(one.path, one.data)
             # 405: the route does not take this method from anybody.
-            assert answer.status_code in (404, 405), (name, method)
+            assert answer.status_code in (404, 405), (one.name, method)
             assert b"Absent" not in answer.content
+    assert state() == before
+
+
+def test_a_delegate_of_another_mailbox_finds_nothing_and_changes_nothing(place: House) -> None:
+    found = [one for one in asked(place) if one.parts & OWNED]
+    client, before = delegate(place, "b"), state()
+    for one in found:
+        for method in (client.get, client.post):
+            answer = method(one.path, one.data)
+            if one.name == "responders":  # their start page is their list
+                assert answer.status_code in (302, 405)
+                answer = client.get("/", one.data)
+            else:
+                assert answer.status_code in (404, 405), (one.name, method)
+            assert b"Absent" not in answer.content
+            assert b"a@alice.fr" not in answer.content
+    assert state() == before
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_delegate_finds_their_own_responder_their_account_and_nothing_else(
+    place: House, method: str
+) -> None:
+    found = [one for one in asked(place) if one.name not in OPEN]
+    client = delegate(place, "a")
+    opened = set()
+    for one in found:
+        person = with_second_factor(place)
+        before, path = state(), one.path
+        if "pk" in one.parts:  # the path is of Alice's passkey
+            assert getattr(client, method)(path, one.data).status_code == 404
+            path = of_own_passkey(one.name, person)
+        answer = getattr(client, method)(path, one.data)
+        if answer.status_code == 404:
+            assert state() == before, one.name
+        else:
+            assert answer.status_code in (200, 302, 405, 422), one.name
+            opened.add(one.name)
+    assert opened == DELEGATE
+
+
+def test_a_delegate_who_lost_the_mailbox_is_a_stranger(place: House) -> None:
+    from repondeur.hosting import delegates
+    from repondeur.store.models import Mailbox
+
+    found = asked(place)
+    withdrawn, removed = delegate(place, "a"), delegate(place, "b")
+    delegates.withdraw(place.domain(), ["a"])
+    Mailbox.objects.filter(domain=place.domain(), local="b").delete()  # by an older version
+    before = state()
+    for client in (withdrawn, removed):
+        assert_shut(client, found)
     assert state() == before
 
 
 def test_the_owner_finds_the_same_routes(place: House) -> None:
     alice = place.client("alice-rep")
-    for name, path in paths(place, of_domain=True):
-        assert alice.get(path).status_code in (200, 302, 405), name
+    for one in asked(place):
+        if one.parts & (OWNED - {"pk"}):
+            if one.name == "delegate_withdraw":
+                delegate(place, "a")
+            assert alice.get(one.path, one.data).status_code in (200, 302, 405), one.name
 
 
-@pytest.mark.parametrize("of_domain", [True, False])
-def test_a_stranger_is_sent_to_the_sign_in(place: House, of_domain: bool) -> None:
-    asked, stranger, before = paths(place, of_domain=of_domain), place.client(), state()
-    for name, path in asked:
-        if name in OPEN:
-            continue
-        for method in (stranger.get, stranger.post):
-            answer = method(path)
-            assert answer.status_code in (302, 404), (name, answer.status_code)
-            if answer.status_code == 302:
-                assert answer.headers["Location"].startswith("/sign-in/"), name
+def test_a_stranger_is_sent_to_the_sign_in(place: House) -> None:
+    found, before = asked(place), state()
+    assert_shut(place.client(), found)
     assert state() == before
 
 
+def assert_shut(client: Client, found: list[Asked]) -> None:
+    """All but the open routes lead to the sign-in."""
+    for one in found:
+        if one.name in OPEN:
+            continue
+        for method in (client.get, client.post):
+            answer = method(one.path, one.data)
+            assert answer.status_code in (302, 404), (one.name, answer.status_code)
+            if answer.status_code == 302:
+                assert answer.headers["Location"].startswith("/sign-in/"), one.name
+
+
 def test_another_customers_address_in_the_form_is_refused(place: House) -> None:
-    alice = place.client("alice-rep")
+    alice, before = place.client("alice-rep"), state()
     for mailbox in ("a@bob.net", "../../bob.net", "nobody"):
         answer = alice.post(
             "/emails/alice.fr/responders/add/",
@@ -107,7 +269,7 @@ def test_another_customers_address_in_the_form_is_refused(place: House) -> None:
         )  # fmt: skip
         assert answer.status_code == 200
         assert b"id_mailbox_error" in answer.content
-    assert state() == ([], [])
+    assert state() == before
 
 
 def test_each_page_carries_the_headers(place: House) -> None:

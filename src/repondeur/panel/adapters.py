@@ -22,7 +22,15 @@ WRONG_CODE = _("This code is not right. Wait for the next one, then retry.")
 
 def shown(customer: Customer) -> str:
     """What a customer is called on a page."""
-    return customer.name or customer.nic
+    return customer.name or (customer.email if customer.delegate else customer.nic)
+
+
+def absolute(request: HttpRequest, path: str) -> str:
+    """The address of a page for a mail, from `reverse()`'s path."""
+    public: str = settings.PANEL_PUBLIC_URL
+    if not public:
+        return request.build_absolute_uri(path)
+    return public.rstrip("/") + path.removeprefix(settings.FORCE_SCRIPT_NAME or "")
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -46,11 +54,12 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_reset_password_from_key_url(self, key: str) -> str:
         path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})
         uid, _, rest = key.partition("-")
-        path = path.replace("UID-KEY", f"{uid}-{rest}")
-        public: str = settings.PANEL_PUBLIC_URL
-        if not public:
-            return str(self.request.build_absolute_uri(path))
-        return public.rstrip("/") + path.removeprefix(settings.FORCE_SCRIPT_NAME or "")
+        return absolute(self.request, path.replace("UID-KEY", f"{uid}-{rest}"))
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        if getattr(request.user, "delegate", False):
+            return reverse("home")
+        return str(super().get_login_redirect_url(request))
 
     def add_message(self, *args: Any, **kwargs: Any) -> None:
         """allauth's own messages are not shown: our pages say what was done."""

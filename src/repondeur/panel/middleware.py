@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import logout
 from django.contrib.auth.middleware import LoginRequiredMiddleware
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone, translation
 
+from repondeur.hosting import delegates
 from repondeur.panel import kept
 from repondeur.store.models import Customer
 
@@ -71,7 +73,7 @@ def security_headers(get_response: Next) -> Next:
 
 ACTING = "acting"  # session key: the customer whose pages a member of staff sees
 # While they do: not the customer's password, keys and sessions, and not the staff's own pages.
-CLOSED_TO_STAFF = ("/account/", "/staff/", "/auth/", "/consent/")
+CLOSED_TO_STAFF = ("/account/", "/staff/", "/auth/", "/consent/", "/invitation/")
 STAFF_BACK = "/staff/back/"
 
 
@@ -111,6 +113,53 @@ def preferences(get_response: Next) -> Next:
         return response
 
     return middleware
+
+
+# What a delegate may open; of a domain only what is about their own mailboxes (views/common.py).
+OPEN_TO_DELEGATES = frozenset({
+    "home", "responders", "responder_add", "responder_preview", "responder_edit",
+    "responder_switch", "responder_delete", "responder_test", "responder_journal",
+    "journal_export", "retry",
+    "account", "usersessions_list", "account_change_password", "account_reauthenticate",
+    "mfa_reauthenticate", "mfa_reauthenticate_webauthn", "mfa_index", "mfa_activate_totp",
+    "mfa_deactivate_totp", "mfa_view_recovery_codes", "mfa_generate_recovery_codes",
+    "mfa_download_recovery_codes", "mfa_list_webauthn", "mfa_add_webauthn", "mfa_edit_webauthn",
+    "mfa_remove_webauthn",
+    # open to everybody
+    "invitation", "account_login", "mfa_authenticate", "mfa_login_webauthn", "account_inactive",
+    "account_logout", "set_language", "account_reset_password", "account_reset_password_done",
+    "account_reset_password_from_key", "account_reset_password_from_key_done",
+})  # fmt: skip
+
+
+class OwnResponderOnly:
+    """A mailbox owner who was invited: request.boxes has their mailboxes, the rest is not there."""
+
+    def __init__(self, get_response: Next) -> None:
+        self._next = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self._next(request)
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., Any],  # noqa: ARG002 (Django's signature)
+        view_args: tuple[Any, ...],  # noqa: ARG002 (Django's signature)
+        view_kwargs: dict[str, Any],  # noqa: ARG002 (Django's signature)
+    ) -> None:
+        match, user = request.resolver_match, request.user
+        if not isinstance(user, Customer) or not user.delegate or match is None:
+            return
+        if match.route.startswith(OTHER_DOORS):
+            return
+        found = delegates.boxes(user)
+        if not found:  # their mailbox is gone
+            logout(request)
+            return
+        request.boxes = found  # type: ignore[attr-defined] # ours
+        if match.view_name not in OPEN_TO_DELEGATES:
+            raise Http404
 
 
 class SignedIn(LoginRequiredMiddleware):

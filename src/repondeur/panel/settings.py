@@ -69,6 +69,7 @@ def values(
             "repondeur.panel.middleware.acting",
             "repondeur.panel.middleware.preferences",
             "django.contrib.messages.middleware.MessageMiddleware",
+            "repondeur.panel.middleware.OwnResponderOnly",
             "repondeur.panel.middleware.SignedIn",
             "allauth.account.middleware.AccountMiddleware",
             "allauth.usersessions.middleware.UserSessionsMiddleware",

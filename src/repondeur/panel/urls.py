@@ -17,11 +17,13 @@ from repondeur.panel.views import (
     account,
     act_as,
     consent,
+    delegates,
     domains,
     form,
     journal,
     mailboxes,
     operations,
+    own,
     responders,
     tester,
 )
@@ -30,13 +32,16 @@ DOMAIN = "emails/<str:name>/"
 RESPONDER = DOMAIN + "responders/<int:responder_id>/"
 
 _emails = [
-    path("", domains.home, name="home"),
+    path("", own.home, name="home"),
     path("emails/", domains.listing, name="domains"),
     path(DOMAIN, mailboxes.listing, name="mailboxes"),
     path("consent/<str:token>/", consent.consent, name="consent"),
     path(DOMAIN + "information/", domains.information, name="information"),
     path(DOMAIN + "operations/", operations.listing, name="operations"),
     path(DOMAIN + "operations/<int:operation_id>/retry/", operations.retry, name="retry"),
+    path(DOMAIN + "owners/", delegates.listing, name="delegates"),
+    path(DOMAIN + "owners/invite/", delegates.invite, name="delegate_invite"),
+    path(DOMAIN + "owners/withdraw/", delegates.withdraw, name="delegate_withdraw"),
     path(DOMAIN + "responders/", responders.listing, name="responders"),
     path(DOMAIN + "responders/add/", form.add, name="responder_add"),
     path(DOMAIN + "responders/preview/", form.preview_part, name="responder_preview"),
@@ -50,6 +55,7 @@ _emails = [
 ]
 
 _sign_in = [
+    path("invitation/<str:token>/", own.invitation, name="invitation"),
     path("sign-in/", account_views.login, name="account_login"),
     path("sign-in/code/", mfa_views.authenticate, name="mfa_authenticate"),
     path("sign-in/passkey/", passkey_views.login_webauthn, name="mfa_login_webauthn"),

@@ -46,6 +46,8 @@ class PreferencesForm(forms.Form):
             "reminders": customer.reminders,
         }
         super().__init__(*args, **{**kwargs, "initial": initial})
+        if customer.delegate:  # the reminders go to the domain's customer
+            del self.fields["reminders"]
         language, zone = self.fields["language"], self.fields["zone"]
         assert isinstance(language, forms.ChoiceField)
         assert isinstance(zone, forms.ChoiceField)

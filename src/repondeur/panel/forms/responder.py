@@ -75,7 +75,11 @@ def _time(label: Any, help_text: Any = "") -> forms.TimeField:
 
 
 class ResponderForm(forms.Form):
-    """responder: the one to change, None to add one. t: now."""
+    """responder: the one to change, None to add one. t: now.
+
+    local: the one address that a responder may be added to, "" where it is chosen. zone: of the
+    dates, "" for the customer's.
+    """
 
     operation = forms.IntegerField(widget=forms.HiddenInput, required=False)
     version = forms.IntegerField(widget=forms.HiddenInput, required=False)
@@ -165,16 +169,17 @@ class ResponderForm(forms.Form):
 
     def __init__(
         self, domain: Domain, t: datetime, *args: Any, responder: Responder | None = None,
-        **kwargs: Any,
+        local: str = "", zone: str = "", **kwargs: Any,
     ) -> None:  # fmt: skip
         self.domain, self.t, self.responder = domain, t, responder
-        self.zone = ZoneInfo(domain.customer.zone)
-        self.local = responder.local if responder else ""
+        self.zone = ZoneInfo(zone or domain.customer.zone)
+        self.local = responder.local if responder else local
+        self.fixed = bool(self.local)
         kwargs["initial"] = {**self._first_values(), **(kwargs.get("initial") or {})}
         super().__init__(*args, **kwargs)
         self._offer_languages()
         self._offer_interval()
-        if responder is None:
+        if not self.fixed:
             self._offer_mailboxes()
         else:
             for name in ("kind", "mailbox", "name"):
@@ -243,6 +248,11 @@ class ResponderForm(forms.Form):
             self.initial["kind"] = FREE
 
     @property
+    def address(self) -> str:
+        """The address of a form that is for one alone."""
+        return f"{self.local}@{self.domain.name}"
+
+    @property
     def keeps_no_copy(self) -> bool:
         """Whether the warning is to be shown without CSS that reads the box."""
         return not self["copy"].value()
@@ -251,7 +261,7 @@ class ResponderForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
-        if self.responder is None:
+        if not self.fixed:
             self.local = self._chosen_local(values)
         wanted = self.wanted()
         if self._free and values.get("copy") and not values.get("copy_to"):
@@ -295,7 +305,9 @@ class ResponderForm(forms.Form):
                 self.errors.pop(name, None)
         free = self._free
         keeps = bool(values.get("copy"))
-        base = from_responder(self.responder) if self.responder is not None else Wanted(text="")
+        base = from_responder(self.responder) if self.responder is not None else (
+            Wanted(text="", zone=self.zone.key)
+        )
         return replace(
             base,
             kind="free" if free else "attached",

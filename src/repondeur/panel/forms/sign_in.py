@@ -59,7 +59,7 @@ class ForgottenForm(account.ResetPasswordForm):
         limit(self, email=LOGIN_LENGTH)
 
 
-_NEW_HELP = _("At least 10 characters. A short sentence is easy to keep in mind.")
+NEW_PASSWORD_HELP = _("At least 10 characters. A short sentence is easy to keep in mind.")
 
 
 class NewPasswordForm(account.ResetPasswordKeyForm):
@@ -67,7 +67,7 @@ class NewPasswordForm(account.ResetPasswordKeyForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        word(self, "password1", _("New password"), _NEW_HELP, autocomplete="new-password")
+        word(self, "password1", _("New password"), NEW_PASSWORD_HELP, autocomplete="new-password")
         word(self, "password2", _("The same once more"), autocomplete="new-password")
         limit(self, password1=PASSWORD_LENGTH, password2=PASSWORD_LENGTH)
 
@@ -78,7 +78,7 @@ class ChangePasswordForm(account.ChangePasswordForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         word(self, "oldpassword", _("Current password"))
-        word(self, "password1", _("New password"), _NEW_HELP, autocomplete="new-password")
+        word(self, "password1", _("New password"), NEW_PASSWORD_HELP, autocomplete="new-password")
         word(self, "password2", _("The same once more"))
         limit(self, oldpassword=PASSWORD_LENGTH, password1=PASSWORD_LENGTH,
               password2=PASSWORD_LENGTH)  # fmt: skip

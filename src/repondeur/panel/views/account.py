@@ -68,7 +68,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
             person,
             language=values["language"],
             zone=values["zone"],
-            reminders=values["reminders"],
+            reminders=values.get("reminders"),
         ):
             signals.write(request, person, Action.ACCOUNT_CHANGED)
         with translation.override(spoken(values["language"])):

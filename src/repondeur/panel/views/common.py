@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import structlog
 from django.http import Http404, HttpRequest
 
 from repondeur.hosting import domains
-from repondeur.hosting.errors import HostingError
-from repondeur.store.models import Customer, Domain
+from repondeur.hosting.errors import HostingError, NotFound
+from repondeur.store.models import Customer, Domain, Mailbox
 
 log = structlog.get_logger(__name__)
 
@@ -28,9 +29,31 @@ def customer(request: HttpRequest) -> Customer:
     return user
 
 
+def boxes(request: HttpRequest) -> Sequence[Mailbox] | None:
+    """The mailboxes that a delegate manages (middleware.OwnResponderOnly); None for a customer."""
+    found: Sequence[Mailbox] | None = getattr(request, "boxes", None)
+    return found
+
+
+def manages(request: HttpRequest, domain: Domain, local: str) -> bool:
+    """Whether the responder of `local` is theirs: a customer's are all of their domains'."""
+    own = boxes(request)
+    return own is None or any((box.domain_id, box.local) == (domain.pk, local) for box in own)
+
+
 def domain_of(request: HttpRequest, name: str) -> Domain:
-    """The customer's domain. Another customer's is as absent as one that is not there: 404."""
+    """The customer's domain. Another customer's is as absent as one that is not there: 404.
+
+    A delegate's is that of their mailboxes.
+    """
+    own = boxes(request)
     try:
+        if own is not None:
+            wanted = domains.get(name).pk
+            found = next((box.domain for box in own if box.domain_id == wanted), None)
+            if found is None:
+                raise NotFound("no-domain", "domain", name)
+            return found
         return domains.get(name, customer=customer(request))
     except HostingError as error:
         log.info("panel: not theirs", customer=customer(request).nic, asked=request.path_info)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from repondeur.hosting import domains
@@ -14,12 +14,6 @@ from repondeur.hosting.listing import page
 from repondeur.panel.views.common import customer, domain_of, page_number, search_text
 
 PAGE_SIZE = 50
-
-
-@require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    del request  # the same for all
-    return redirect("domains")
 
 
 @require_safe

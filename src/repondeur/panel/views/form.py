@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -15,7 +15,7 @@ from repondeur.hosting.preview import Preview, preview
 from repondeur.panel import kept
 from repondeur.panel.forms.responder import SECTIONS, ResponderForm
 from repondeur.panel.sentences import sentence
-from repondeur.panel.views.common import clock, customer, domain_of
+from repondeur.panel.views.common import boxes, clock, customer, domain_of
 from repondeur.panel.views.responders import back, note, responder_of
 from repondeur.store.models import Domain, Mailbox, Responder
 
@@ -25,6 +25,11 @@ SUGGESTIONS = 20  # mailboxes offered while one types
 @require_http_methods(["GET", "HEAD", "POST"])
 def add(request: HttpRequest, name: str) -> HttpResponse:
     domain = domain_of(request, name)
+    own = _own(request, domain)
+    if own and request.method != "POST":
+        there = responders.find(domain).filter(local=own["local"]).first()
+        if there is not None:
+            return redirect("responder_edit", name=domain.name, responder_id=there.id)
     if domain.frozen or domain.customer.frozen or _full(domain):
         return _closed(request, domain)
     chosen = {
@@ -40,7 +45,19 @@ def add(request: HttpRequest, name: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, name: str, responder_id: int) -> HttpResponse:
     domain = domain_of(request, name)
-    return _edit(request, domain, responder_of(domain, responder_id), {})
+    return _edit(request, domain, responder_of(request, domain, responder_id), {})
+
+
+def _own(request: HttpRequest, domain: Domain) -> dict[str, Any]:
+    """What a delegate's form is bound to; nothing for a customer's. Another mailbox is 404."""
+    own = boxes(request)
+    if own is None:
+        return {}
+    here = [box.local for box in own if box.domain_id == domain.pk]
+    asked = request.POST.get("mailbox") or request.GET.get("mailbox") or here[0]
+    if asked not in here:
+        raise Http404
+    return {"local": asked, "zone": customer(request).zone}
 
 
 def _full(domain: Domain) -> bool:
@@ -51,7 +68,7 @@ def _full(domain: Domain) -> bool:
 def _closed(request: HttpRequest, domain: Domain) -> HttpResponse:
     """Why no responder can be added here. A form sent twice still gets its answer."""
     if request.method == "POST":
-        form = ResponderForm(domain, clock(), request.POST)
+        form = ResponderForm(domain, clock(), request.POST, **_own(request, domain))
         done = _done(domain, form)
         if done is not None:
             return done
@@ -73,7 +90,10 @@ def _edit(
     t = clock()
     restored = kept.take(request) if request.method != "POST" else None
     data = request.POST if request.method == "POST" else restored
-    form = ResponderForm(domain, t, data, responder=responder, initial=initial)
+    own = _own(request, domain)
+    if own and responder is None:
+        initial["language"] = customer(request).language
+    form = ResponderForm(domain, t, data, responder=responder, initial=initial, **own)
     shown: Preview | None = None
     overtaken = False
     if request.method == "POST" and "preview" in request.POST:
@@ -140,8 +160,11 @@ def preview_part(request: HttpRequest, name: str) -> HttpResponse:
     """The preview alone, for htmx while somebody types."""
     domain = domain_of(request, name)
     text = request.POST.get("responder", "")
-    responder = responder_of(domain, int(text)) if text.isascii() and text.isdigit() else None
-    form = ResponderForm(domain, clock(), request.POST, responder=responder)
+    responder = (
+        responder_of(request, domain, int(text)) if text.isascii() and text.isdigit() else None
+    )
+    own = _own(request, domain)
+    form = ResponderForm(domain, clock(), request.POST, responder=responder, **own)
     form.is_valid()
     context = {"preview": _preview(domain, form)}
     return render(request, "panel/responders/preview.html", context)

@@ -35,7 +35,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 def listing(request: HttpRequest, name: str, responder_id: int) -> HttpResponse:
     """The newest first, with what was asked to be left away."""
     domain = domain_of(request, name)
-    responder = responder_of(domain, responder_id)
+    responder = responder_of(request, domain, responder_id)
     zone = customer(request).zone
     entries = journal.find(domain, str(responder))
     form = JournalForm(zone, request.GET)
@@ -71,7 +71,7 @@ def listing(request: HttpRequest, name: str, responder_id: int) -> HttpResponse:
 def export(request: HttpRequest, name: str, responder_id: int) -> HttpResponse:
     """The same as a file for a spreadsheet (RFC 4180)."""
     domain = domain_of(request, name)
-    responder = responder_of(domain, responder_id)
+    responder = responder_of(request, domain, responder_id)
     form = JournalForm(customer(request).zone, request.GET)
     form.is_valid()
     rows = form.narrow(journal.find(domain, str(responder)))[:CSV_ROWS_MAX]

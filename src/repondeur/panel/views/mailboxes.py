@@ -8,11 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from repondeur.hosting import mailboxes, responders
+from repondeur.hosting import delegates, mailboxes, responders
 from repondeur.hosting.listing import page
 from repondeur.panel.rows import Row, rows_at
 from repondeur.panel.views.common import clock, domain_of, page_number, search_text
-from repondeur.store.models import Mailbox
+from repondeur.store.models import Delegation, Mailbox
 
 PAGE_SIZE = 50
 
@@ -28,12 +28,13 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A mailbox of the page. row: its responder's, None without."""
+    """A mailbox of the page. row: its responder's, None without. delegation: its owner's."""
 
     mailbox: Mailbox
     address: str
     row: Row | None
     aliases: list[Alias]
+    delegation: Delegation | None
 
 
 @require_safe
@@ -48,6 +49,7 @@ def listing(request: HttpRequest, name: str) -> HttpResponse:
     for addresses in aliases.values():
         locals_ |= {one.removesuffix(here) for one in addresses if one.endswith(here)}
     rows = rows_at(domain, locals_, clock())
+    owners = delegates.of_mailboxes(domain, [mailbox.local for mailbox in shown.rows])
     lines = [
         Line(
             mailbox,
@@ -58,6 +60,7 @@ def listing(request: HttpRequest, name: str) -> HttpResponse:
                 for one in aliases.get((mailbox.domain_id, mailbox.local), [])
                 for local in [one.removesuffix(here)]
             ],
+            owners.get(mailbox.local),
         )
         for mailbox in shown.rows
     ]

@@ -11,7 +11,7 @@ from repondeur.hosting import operations
 from repondeur.hosting.errors import HostingError
 from repondeur.hosting.listing import page
 from repondeur.panel.sentences import sentence
-from repondeur.panel.views.common import clock, customer, domain_of, page_number
+from repondeur.panel.views.common import clock, customer, domain_of, manages, page_number
 from repondeur.panel.views.responders import back, note
 
 PAGE_SIZE = 50
@@ -38,6 +38,8 @@ def retry(request: HttpRequest, name: str, operation_id: int) -> HttpResponse:
         failed = operations.get(domain, operation_id)
     except HostingError as error:
         raise Http404 from error
+    if not manages(request, domain, failed.local):
+        raise Http404
     try:
         again = operations.retry(failed, customer(request), "panel", clock())
     except HostingError as error:

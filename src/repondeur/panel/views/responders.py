@@ -20,7 +20,15 @@ from repondeur.hosting.wanted import Wanted, from_responder
 from repondeur.panel import signals
 from repondeur.panel.rows import OPERATIONS_SHOWN, merge, refresh_after, under_way
 from repondeur.panel.sentences import sentence
-from repondeur.panel.views.common import clock, customer, domain_of, page_number, search_text
+from repondeur.panel.views.common import (
+    boxes,
+    clock,
+    customer,
+    domain_of,
+    manages,
+    page_number,
+    search_text,
+)
 from repondeur.store.models import Domain, Operation, Responder
 
 PAGE_SIZE = 50
@@ -45,10 +53,10 @@ def back(operation: Operation) -> HttpResponse:
     return redirect(f"{path}?{urlencode({'waited': operation.id})}")
 
 
-def responder_of(domain: Domain, responder_id: int) -> Responder:
-    """The domain's responder of this id, else 404."""
+def responder_of(request: HttpRequest, domain: Domain, responder_id: int) -> Responder:
+    """The domain's responder of this id, if it is theirs, else 404."""
     found = responders.find(domain).filter(id=responder_id).first()
-    if found is None:
+    if found is None or not manages(request, domain, found.local):
         raise Http404
     return found
 
@@ -57,6 +65,8 @@ def responder_of(domain: Domain, responder_id: int) -> Responder:
 def listing(request: HttpRequest, name: str) -> HttpResponse:
     """The list. htmx asks for it again, as long as something is on its way."""
     domain = domain_of(request, name)
+    if boxes(request) is not None:  # their list is their start page
+        return redirect(f"{reverse('home')}?{request.GET.urlencode()}".rstrip("?"))
     t = clock()
     search = search_text(request)
     shown = page(responders.find(domain, search).order_by("local"), page_number(request), PAGE_SIZE)
@@ -73,14 +83,14 @@ def listing(request: HttpRequest, name: str) -> HttpResponse:
         "full": responders.room(domain.offer, count, domain.name) is not None,
         "frozen": domain.frozen or domain.customer.frozen,
         "refresh": refresh_after(rows, t),
-        "notices": _notices(domain, request.GET.get("waited", ""), current, t),
+        "notices": told(domain, request.GET.get("waited", ""), current, t),
     }
     part = "htmx" in request.GET
     template = "panel/responders/list.html" if part else "panel/responders/index.html"
     return render(request, template, context)
 
 
-def _notices(domain: Domain, waited: str, current: list[Operation], t: datetime) -> list[Operation]:
+def told(domain: Domain, waited: str, current: list[Operation], t: datetime) -> list[Operation]:
     """The operations that the page tells about: those under way, and the one just waited for."""
     found = [one for one in current if one.state != Operation.State.ERROR]
     known = waited.isascii() and waited.isdigit() and int(waited) < 2**63
@@ -94,7 +104,7 @@ def _notices(domain: Domain, waited: str, current: list[Operation], t: datetime)
 def switch(request: HttpRequest, name: str, responder_id: int) -> HttpResponse:
     """Désactiver or Activer."""
     domain = domain_of(request, name)
-    responder = responder_of(domain, responder_id)
+    responder = responder_of(request, domain, responder_id)
     wanted = replace(from_responder(responder), enabled=request.POST.get("enabled") == "yes")
     return _ask(request, "change", domain, responder, wanted)
 
@@ -103,7 +113,7 @@ def switch(request: HttpRequest, name: str, responder_id: int) -> HttpResponse:
 def delete(request: HttpRequest, name: str, responder_id: int) -> HttpResponse:
     """Supprimer, after a question."""
     domain = domain_of(request, name)
-    responder = responder_of(domain, responder_id)
+    responder = responder_of(request, domain, responder_id)
     if request.method == "POST":
         return _ask(request, "delete", domain, responder, None)
     context = {"domain": domain, "tab": "mailboxes", "responder": responder}

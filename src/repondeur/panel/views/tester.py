@@ -23,7 +23,7 @@ from repondeur.store.memory import pepper
 def test(request: HttpRequest, name: str, responder_id: int) -> HttpResponse:
     """Nothing is sent, kept or counted."""
     domain = domain_of(request, name)
-    responder = responder_of(domain, responder_id)
+    responder = responder_of(request, domain, responder_id)
     own = str(responder)
     form = TesterForm(own, customer(request).zone, clock(), request.POST or None)
     found = None
