@@ -203,6 +203,26 @@ def test_addresses_that_change_places(store: None) -> None:
     assert aliases() == dict.fromkeys(("a@example.fr", "d@example.fr"), "b@example.fr")
 
 
+def test_an_alias_of_a_kept_mailbox_that_becomes_a_mailbox(store: None) -> None:
+    run([*boxes("a", "b"), *(Link(f"{x}@example.fr", "a@example.fr") for x in ("c", "d"))])
+    respond("a")
+    report = run([*boxes("b", "c"), Link("e@example.fr", "b@example.fr")])
+    assert report.mailboxes.kept == ["a@example.fr"]
+    assert set(mailboxes()) == {f"{x}@example.fr" for x in "abc"}
+    assert set(aliases()) == {"d@example.fr", "e@example.fr"}
+
+
+def test_the_delegation_of_a_mailbox_ends_with_it(store: None) -> None:
+    from repondeur.hosting import delegates
+    from repondeur.store.models import Customer, Delegation, Domain
+
+    run(boxes("alice", "bob"))
+    domain = Domain.objects.get()
+    delegates.invite(T, domain, "alice", Customer.objects.get(nic=NIC))
+    run(boxes("bob"))
+    assert not Delegation.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("rows", "where", "words"),
     [

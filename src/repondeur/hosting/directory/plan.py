@@ -188,7 +188,7 @@ def _aliases(plan: Plan) -> None:
             continue
         if box not in stay:
             plan.followed.append(place)
-        elif synced and place not in wanted and box not in kept:
+        elif synced and place not in wanted and (box not in kept or place in stay):
             part.removed.append(place)
 
 

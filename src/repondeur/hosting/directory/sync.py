@@ -214,6 +214,7 @@ class _Writer:
             Alias.objects.filter(mailbox_domain_id=domain_id, mailbox_local__in=names).delete()
             Mailbox.objects.filter(domain_id=domain_id, local__in=names).delete()
             delegates.withdraw(domain, names)
+            delegates.withdraw(domain, names)
 
     def _remove_responders(self, domain: Domain, responders: QuerySet[Responder]) -> None:
         found = dict(responders.values_list("id", "local"))
