@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from repondeur.hosting.addresses import control_character
-from repondeur.panel.forms.responder import DateInput
+from repondeur.panel.forms.moments import DateInput
 from repondeur.panel.reasons import FATES, REASONS
 from repondeur.rules.model import Reason
 from repondeur.store.fields import EPOCH

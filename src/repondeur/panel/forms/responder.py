@@ -8,14 +8,15 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel import Locale
 from django import forms
-from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from repondeur.hosting import addresses, mailboxes, responders
 from repondeur.hosting.errors import HostingError, Invalid
+from repondeur.hosting.markup import from_text, plain_text
 from repondeur.hosting.wanted import Wanted, clean, from_responder, when
+from repondeur.panel.forms.choices import DAY, INTERVALS, intervals, languages
+from repondeur.panel.forms.moments import date_field, time_field
 from repondeur.panel.sentences import sentence
 from repondeur.rules.model import Audience, Authentication
 from repondeur.store.ids import first_id, new_id
@@ -23,55 +24,13 @@ from repondeur.store.models import Domain, Responder
 
 ATTACHED, FREE = Responder.Kind.ATTACHED.value, Responder.Kind.FREE.value
 TEMPORARY, PERMANENT = "temporary", "permanent"
+PLAIN, RICH = "plain", "rich"
 CHOICES_MAX = 100  # mailboxes in one list: more are found sooner by typing
 TERM = timedelta(days=7)  # a usual holiday
 TOKEN_AGE = timedelta(days=2)  # a form left open over night is still good
 CLOCKS_APART = timedelta(seconds=5)  # of two nodes: one made the form, the other takes it
-# Those that the reply has words of its own for (mail/reply.py).
-LANGUAGES = ("fr", "en", "de", "es", "it", "nl", "pt", "pl")
-DAY = 86400  # seconds
-INTERVALS = (
-    (0, _("To each message")),
-    (DAY, _("Once a day")),
-    (7 * DAY, _("Once a week")),
-    (30 * DAY, _("Once a month")),
-)
 # What the service layer calls a field, and where it stands on the page.
 _FIELDS = {"start": "start_date", "end": "end_date", "domain": None, "zone": None, "enabled": None}
-
-
-class DateInput(forms.DateInput):
-    input_type = "date"
-
-    def __init__(self) -> None:
-        super().__init__(format="%Y-%m-%d")
-
-
-class TimeInput(forms.TimeInput):
-    input_type = "time"
-
-    def __init__(self) -> None:
-        super().__init__(format="%H:%M")
-
-
-def _date(label: Any) -> forms.DateField:
-    formats = ["%Y-%m-%d", "%d/%m/%Y", "%d.%m.%Y"]
-    wrong = {"invalid": _("This date does not exist.")}
-    return forms.DateField(
-        label=label, required=False, widget=DateInput, input_formats=formats, error_messages=wrong
-    )
-
-
-def _time(label: Any, help_text: Any = "") -> forms.TimeField:
-    wrong = {"invalid": _("This time does not exist. Write it as 18:30.")}
-    return forms.TimeField(
-        label=label,
-        required=False,
-        widget=TimeInput,
-        input_formats=["%H:%M", "%H:%M:%S", "%Hh%M", "%Hh"],
-        error_messages=wrong,
-        help_text=help_text,
-    )
 
 
 class ResponderForm(forms.Form):
@@ -107,32 +66,35 @@ class ResponderForm(forms.Form):
             (PERMANENT, _("permanent: until you switch it off")),
         ),
     )
-    start_date = _date(_("First day"))
-    start_time = _time(_("from"))
-    end_date = _date(_("Last day"))
-    end_time = _time(_("until"), _("Without a time, it answers to the end of that day."))
+    start_date = date_field(_("First day"))
+    start_time = time_field(_("from"))
+    end_date = date_field(_("Last day"))
+    end_time = time_field(_("until"), _("Without a time, it answers to the end of that day."))
     copy = forms.BooleanField(label=_("Keep a copy of the messages received"), required=False)
     copy_to = forms.CharField(
         label=_("Address that gets the copies"),
         required=False,
         widget=forms.TextInput(attrs={"inputmode": "email", "autocapitalize": "none"}),
     )
+    format = forms.ChoiceField(
+        label=_("Your message is"),
+        required=False,
+        widget=forms.RadioSelect,
+        choices=((PLAIN, _("plain text")), (RICH, _("rich text: bold, lists, links"))),
+    )
     text = forms.CharField(
         label=_("Message"), required=False, strip=False, widget=forms.Textarea(attrs={"rows": 9})
+    )
+    html = forms.CharField(
+        label=_("Message with formatting (HTML)"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 9, "spellcheck": "false"}),
+        help_text=_("Programs that show no formatting show the same words without."),
     )
     subject = forms.CharField(
         label=_("Subject"),
         required=False,
         help_text=_("Empty: “Auto:” and the subject of the message that is answered."),
-    )
-    html = forms.CharField(
-        label=_("The same message with formatting (HTML)"),
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false"}),
-        help_text=_(
-            "For programs that show it: paragraphs, bold, italics, lists and links. Others show "
-            "the message above."
-        ),
     )
     interval = forms.TypedChoiceField(
         label=_("The same person is answered"), coerce=int, choices=INTERVALS
@@ -177,8 +139,9 @@ class ResponderForm(forms.Form):
         self.fixed = bool(self.local)
         kwargs["initial"] = {**self._first_values(), **(kwargs.get("initial") or {})}
         super().__init__(*args, **kwargs)
-        self._offer_languages()
-        self._offer_interval()
+        also = (self.initial.get("language"), self.data.get("language"))
+        self._offer("language", languages([tag for tag in also if tag]))
+        self._offer("interval", intervals(self.initial["interval"]))
         if not self.fixed:
             self._offer_mailboxes()
         else:
@@ -195,6 +158,7 @@ class ResponderForm(forms.Form):
         return {
             "operation": operation,
             "kind": ATTACHED,
+            "format": PLAIN,
             "duration": TEMPORARY,
             "start_date": now.date(),
             "start_time": now.time(),
@@ -205,27 +169,10 @@ class ResponderForm(forms.Form):
             "audience": Audience.EVERYONE.value,
         }
 
-    def _offer_languages(self) -> None:
-        here = Locale.parse((get_language() or "en").replace("-", "_"))
-        tags = list(LANGUAGES)
-        for tag in (self.initial.get("language"), self.data.get("language")):
-            if tag and tag not in tags and _known(tag):
-                tags.append(tag)
-        field = self.fields["language"]
+    def _offer(self, name: str, choices: list[tuple[Any, Any]]) -> None:
+        field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [
-            (tag, Locale.parse(tag.replace("-", "_")).get_display_name(here) or tag) for tag in tags
-        ]
-
-    def _offer_interval(self) -> None:
-        """Another interval than the usual ones, where the responder has one (from the API)."""
-        found = self.initial["interval"]
-        if all(found != seconds for seconds, _label in INTERVALS):
-            hours = max(1, round(found / 3600))
-            label = ngettext("Every %(n)s hour", "Every %(n)s hours", hours) % {"n": hours}
-            field = self.fields["interval"]
-            assert isinstance(field, forms.ChoiceField)
-            field.choices = [*INTERVALS, (found, label)]
+        field.choices = choices
 
     def _offer_mailboxes(self) -> None:
         """A list to choose from, or, where it would be too long, a field to type in."""
@@ -303,17 +250,20 @@ class ResponderForm(forms.Form):
         if not temporary:  # dates that are not asked for cannot be wrong
             for name in ("start_date", "start_time", "end_date", "end_time"):
                 self.errors.pop(name, None)
+        text, html = self._message()
         free = self._free
         keeps = bool(values.get("copy"))
-        base = from_responder(self.responder) if self.responder is not None else (
-            Wanted(text="", zone=self.zone.key)
+        base = (
+            from_responder(self.responder)
+            if self.responder is not None
+            else (Wanted(text="", zone=self.zone.key))
         )
         return replace(
             base,
             kind="free" if free else "attached",
-            text=values.get("text", ""),
+            text=text,
             subject=values.get("subject", ""),
-            html=values.get("html", ""),
+            html=html,
             start=self._instant("start") if temporary else None,
             end=self._instant("end", end=True) if temporary else None,
             copy=keeps,
@@ -327,6 +277,20 @@ class ResponderForm(forms.Form):
                 Authentication.PASSED if values.get("authenticated") else Authentication.NOT_FAILED
             ).value,
         )
+
+    @property
+    def _rich(self) -> bool:
+        return bool(self.cleaned_data.get("format") == RICH)
+
+    def _message(self) -> tuple[str, str]:
+        """Text and HTML. People write one of them: rich text has the same words as its text."""
+        text, html = self.cleaned_data.get("text", ""), self.cleaned_data.get("html", "")
+        if not self._rich:
+            return text, ""
+        if self.responder is not None and html and html == self.responder.html:
+            return self.responder.text, html  # the API may have given it other words
+        html = html or from_text(text)  # chosen without JavaScript, after writing plain text
+        return plain_text(html), html
 
     def _copy_to(self, keeps: bool) -> str:
         """Where the copies go: asked of a free responder; another's is left as it was."""
@@ -366,6 +330,8 @@ class ResponderForm(forms.Form):
         field: str | None = _FIELDS.get(error.field, error.field)
         if error.field == "address":
             field = "name" if self._free else "mailbox"
+        if field == "text" and self._rich:
+            field = "html"
         if field is not None and field not in self.fields:
             field = None
         if field is not None and field in self.errors:
@@ -400,6 +366,7 @@ def _values(responder: Responder, zone: ZoneInfo) -> dict[str, Any]:
         "end_time": None if end is None or whole else end.time().replace(second=0, microsecond=0),
         "copy": responder.copy,
         "copy_to": responder.copy_to,
+        "format": RICH if responder.html else PLAIN,
         "text": responder.text,
         "subject": responder.subject,
         "html": responder.html,
@@ -421,13 +388,5 @@ def _label(local: str, domain: str, name: str) -> str:
     return f"{local}@{domain} ({name})" if name else f"{local}@{domain}"
 
 
-def _known(tag: str) -> bool:
-    try:
-        addresses.language(tag)
-    except Invalid:
-        return False
-    return True
-
-
-SECTIONS: Sequence[str] = ("subject", "html", "interval", "language", "audience", "contacts",
+SECTIONS: Sequence[str] = ("subject", "interval", "language", "audience", "contacts",
                            "also", "authenticated")  # fmt: skip

@@ -21,6 +21,12 @@
 
   // A placeholder becomes a button that writes it where the cursor is.
   function insert (field, words) {
+    const page = document.getElementById('editor-page')
+    if (page && page.offsetParent) { // rich text is chosen
+      page.focus()
+      document.execCommand('insertText', false, words)
+      return
+    }
     field.setRangeText(words, field.selectionStart, field.selectionEnd, 'end')
     field.focus()
     field.dispatchEvent(new Event('input', { bubbles: true }))
@@ -32,6 +38,7 @@
       button.type = 'button'
       button.className = 'insert'
       button.textContent = code.dataset.insert
+      button.addEventListener('mousedown', (event) => event.preventDefault()) // the cursor stays
       button.addEventListener('click', () => insert(field, code.dataset.insert))
       code.replaceWith(button)
     }
