@@ -280,3 +280,20 @@ def test_language_and_zone_are_changed(place: House) -> None:
         assert client.post("/account/", values).status_code == 200
     assert customers.get("alice-rep").zone == "America/Montreal"
     assert events() == ["account-changed"]
+
+
+@pytest.mark.parametrize(
+    ("public_url", "name"),
+    [("", "localhost"), ("https://panel.example.org:8443/answers", "panel.example.org")],
+)
+def test_passkeys_belong_to_the_public_host(place: House, public_url: str, name: str) -> None:
+    from django.test import override_settings
+
+    client = place.client()
+    sign_in(client)
+    path = "/account/security/keys/add/"
+    confirm = client.get(path).headers["Location"]
+    client.post(confirm, {"password": PASSWORD, "next": path})
+    with override_settings(PANEL_PUBLIC_URL=public_url):
+        page = client.get(path).content.decode()
+    assert f'"rp": {{"name": "Repondeur", "id": "{name}"}}' in page

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from cryptography.fernet import Fernet
 from django.conf import settings
@@ -75,6 +77,12 @@ class MFAAdapter(DefaultMFAAdapter):
 
     def decrypt(self, encrypted_text: str) -> str:
         return _fernet().decrypt(encrypted_text.encode()).decode()
+
+    def get_public_key_credential_rp_entity(self) -> dict[str, str]:
+        """Whose passkeys these are (W3C WebAuthn, §5.4.2): the public URL's host, whatever name a
+        proxy asks us by, so that they stay good."""
+        name = urlsplit(settings.PANEL_PUBLIC_URL).hostname
+        return {"id": name or context.request.get_host().partition(":")[0], "name": "Repondeur"}
 
     def get_totp_label(self, user: Any) -> str:
         return str(user.nic)

@@ -106,7 +106,7 @@
     html.hidden = true
     field.querySelector('label').hidden = true
     const help = field.querySelector('.help')
-    if (help) page.after(help)
+    if (help) page.parentElement.after(help)
     if (html.getAttribute('aria-describedby')) page.setAttribute('aria-describedby', html.getAttribute('aria-describedby'))
     if (html.getAttribute('aria-invalid')) page.setAttribute('aria-invalid', 'true')
     html.removeAttribute('aria-invalid')
