@@ -2,7 +2,7 @@
 # make install the program, in .venv/bin
 # make test   style, types, import directions, and all tests, with real servers
 # make guide  the screenshots of docs/guide.*.md, from the real panel
-# make bench  speed against Dovecot with Pigeonhole, in the same run
+# make bench  speed against Dovecot with Pigeonhole, in the same run; then the panel and the API
 # make bench-growth  the cost of a message, from a thousand to ten million responders
 # make soak   half of what it can take, for 20 minutes: does anything grow?
 
@@ -33,6 +33,8 @@ lint: $(VENV)/dev
 
 bench: packages $(VENV)/dev
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench web
+	$(BIN)/python -m bench web --engine postgresql
 
 bench-growth: packages $(VENV)/dev
 	$(BIN)/python -m bench growth

@@ -1,7 +1,7 @@
 """`python -m bench`: the same load against each system in turn, several rounds, one table.
 
 Other questions: `python -m bench growth`, does a message cost more where there is more?
-`python -m bench soak`, does anything grow with time?
+`python -m bench soak`, does anything grow with time? `python -m bench web`, how soon do pages answer?
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from bench import growth, soak
+from bench import growth, soak, web
 from bench.mail import Load, People
 from bench.measure import Run, Sink, run
 from bench.report import write
@@ -27,7 +27,7 @@ FEW = "too few messages make CPU ticks of 10 ms count"
 
 
 def main() -> int:
-    others = {"growth": growth.main, "soak": soak.main}
+    others = {"growth": growth.main, "soak": soak.main, "web": web.main}
     if other := others.get(" ".join(sys.argv[1:2])):
         return other(sys.argv[2:])
     options = _options()

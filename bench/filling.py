@@ -84,7 +84,7 @@ class _Postgres:
 
 
 @contextmanager
-def _opened(service: Service, url: str) -> Iterator[Database]:
+def opened(service: Service, url: str) -> Iterator[Database]:
     if url:
         with psycopg.connect(url, autocommit=True) as connection:
             yield _Postgres(connection)
@@ -109,7 +109,7 @@ def fill(service: Service, url: str, people: People, say: Callable[[str], None])
     first = people.responding(0)
     service.must("mailbox", "add", first)
     service.must("responder", "add", first, "--message", AWAY, "--subject", SUBJECT)
-    with _opened(service, url) as database:
+    with opened(service, url) as database:
         _fill(database, people, say)
         database.ready()
 

@@ -31,7 +31,7 @@ from repondeur.panel.views.common import (
 )
 from repondeur.store.models import Domain, Operation, Responder
 
-PAGE_SIZE = 50
+PAGE_SIZE = 25  # drawing a row takes about a millisecond, and a page at most 100
 DONE_TOLD = timedelta(minutes=5)  # a page that is opened again later tells no old news
 _ACTIONS = {
     Operation.Action.ADD: Action.RESPONDER_ADD,
