@@ -1,7 +1,8 @@
 """`python -m bench`: the same load against each system in turn, several rounds, one table.
 
 Other questions: `python -m bench growth`, does a message cost more where there is more?
-`python -m bench soak`, does anything grow with time? `python -m bench web`, how soon do pages answer?
+`python -m bench soak`, does anything grow with time?
+`python -m bench web`, how soon do pages answer?
 """
 
 from __future__ import annotations
