@@ -21,6 +21,7 @@ COMMANDS = {
     "domain": "domain",
     "mailbox": "mailbox",
     "responder": "responder",
+    "export": "importing",
     "import": "importing",
     "directory": "directory",
     "application": "access",

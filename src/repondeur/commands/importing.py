@@ -1,10 +1,13 @@
-"""repondeur import"""
+"""repondeur import, export"""
 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +20,11 @@ from repondeur.commands.common import (
     progress_bars,
 )
 
+if TYPE_CHECKING:
+    from repondeur.hosting.sources import Found, Note
+
+# The names that the `ovh` clients read, too.
+KEYS = ("OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY")
 SHOWN = 20  # errors in words; the count says how many there are
 RESULTS = ("added", "changed", "unchanged", "failed")
 
@@ -42,20 +50,71 @@ def _read(path: Path) -> Any:
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.option(
+    "--ovh",
+    metavar="ENDPOINT",
+    help="Read the responders of an OVH-compatible API: ovh-eu, "
+    "ovh-ca, ovh-us or a URL. Its keys come from OVH_APPLICATION_KEY, OVH_APPLICATION_SECRET and "
+    "OVH_CONSUMER_KEY, or from files named by the same with _FILE.",
+)
+@click.option("--domain", "domains", multiple=True, help="With --ovh: only this domain.")
+@click.option(
+    "--postfixadmin",
+    metavar="URL|FILE",
+    help="Read the vacation table of a PostfixAdmin "
+    "database: postgresql://..., sqlite:///PATH, or a file written by "
+    "mysql --batch -e 'SELECT * FROM vacation'.",
+)
+@click.option(
+    "--sieve",
+    metavar="PATH",
+    type=click.Path(exists=True, path_type=Path),
+    help="Read the vacation of a Sieve script, or of all scripts in a folder.",
+)
+@click.option("--address", default="", help="With --sieve: whose script it is.")
+@click.option("--dry-run", is_flag=True, help="Judge everything, change nothing.")
 @json_option
 @pass_session
-def import_(session: Session, file: Path, as_json: bool) -> int:
-    """Import customers, domains, mailboxes and responders from the JSON FILE.
+def import_(
+    session: Session,
+    file: Path | None,
+    ovh: str | None,
+    domains: tuple[str, ...],
+    postfixadmin: str | None,
+    sieve: Path | None,
+    address: str,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Import customers, domains, mailboxes and responders from the JSON FILE, or responders from
+    another system.
 
-    What is there already with the same values is left alone: a file can be imported twice.
+    What is there already with the same values is left alone: all of it can be imported twice.
     """
-    document = _read(file)
+    given = [one for one in (file, ovh, postfixadmin, sieve) if one is not None]
+    if len(given) != 1:
+        raise CommandError(
+            f"import: found {len(given)} sources; accepted: one of FILE, --ovh, --postfixadmin, "
+            "--sieve",
+            2,
+        )
+    document: Any = {}
+    notes: Sequence[Note] = ()
     session.open()
     from repondeur.hosting import importing
 
     with progress_bars() as progress:
-        report = importing.run(document, session.t, progress)
+        if file is not None:
+            document = _read(file)
+        else:
+            found = _found(ovh, domains, postfixadmin, sieve, address, progress)
+            document, notes = {"responders": found.responders}, found.notes
+        report = importing.run(document, session.t, progress, dry=dry_run)
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
     for error in report.errors[:SHOWN]:
         click.echo(str(error), err=True)
     if len(report.errors) > SHOWN:
@@ -68,11 +127,71 @@ def import_(session: Session, file: Path, as_json: bool) -> int:
             {"section": one.section, "row": one.row, "error": str(one.error)}
             for one in report.errors
         ]
-        print_json({"counts": counts, "errors": rows})
+        left = [{"address": note.address, "note": note.words} for note in notes]
+        print_json({"counts": counts, "errors": rows, "notes": left, "dry_run": dry_run})
     else:
         for name, count in counts.items():
             click.echo(f"{name}: " + ", ".join(f"{n} {result}" for result, n in count.items()))
+        if dry_run:
+            click.echo("nothing was changed")
     return 1 if report.errors else 0
 
 
-COMMANDS = {"import": import_}
+def _found(
+    ovh: str | None,
+    domains: Sequence[str],
+    postfixadmin: str | None,
+    sieve: Path | None,
+    address: str,
+    progress: Callable[[str, int, int | None], None] | None,
+) -> Found:
+    """What the chosen source holds. Raises CommandError."""
+    from repondeur.hosting.sources import SourceError
+    from repondeur.hosting.sources import ovh as ovh_source
+    from repondeur.hosting.sources import postfixadmin as postfixadmin_source
+    from repondeur.hosting.sources import sieve as sieve_source
+
+    try:
+        if ovh is not None:
+            keys = ovh_source.Keys(*map(_key, KEYS))
+            return ovh_source.read(ovh_source.Endpoint(ovh, keys), domains, progress)
+        if postfixadmin is not None:
+            return postfixadmin_source.read(postfixadmin)
+        assert sieve is not None
+        return sieve_source.from_folder(sieve, address)
+    except SourceError as error:
+        raise CommandError(str(error)) from error
+
+
+def _key(name: str) -> str:
+    """A secret of the other API. Raises CommandError when there is none."""
+    path = os.environ.get(f"{name}_FILE")
+    try:
+        value = Path(path).read_text().strip() if path else os.environ.get(name, "")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{name}_FILE: {path} cannot be read: {error}", 2) from error
+    if not value:
+        raise CommandError(f"{name}: found nothing; accepted: the key, or {name}_FILE=PATH", 2)
+    return value
+
+
+@click.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True), default="-")
+@click.option("--customer", "nic", metavar="NIC", help="Only what belongs to this customer.")
+@pass_session
+def export(session: Session, file: str, nic: str | None) -> None:
+    """Write customers, domains, mailboxes and responders as the JSON that `import` reads.
+
+    To standard output, or to FILE. Passwords, second factors, tokens and what grew with mail stay
+    here: `backup` has them.
+    """
+    session.open()
+    from repondeur.hosting import customers, exporting
+
+    owner = customers.get(nic) if nic else None
+    dumps = partial(json.dumps, ensure_ascii=False)
+    with click.open_file(file, "w", encoding="utf-8", atomic=file != "-") as out:
+        exporting.write(exporting.sections(owner), out.write, dumps)
+
+
+COMMANDS = {"import": import_, "export": export}

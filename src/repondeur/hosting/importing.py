@@ -72,16 +72,37 @@ class Report:
 
 
 def run(
-    document: Any, t: datetime, progress: Callable[[str, int, int], None] | None = None
+    document: Any,
+    t: datetime,
+    progress: Callable[[str, int, int], None] | None = None,
+    *,
+    dry: bool = False,
 ) -> Report:
     """Import `document`, as read from JSON.
 
+    dry: all of it in one transaction, which is then taken back.
     progress: called with (section, rows done, rows of the section) after each transaction.
     Raises Invalid or Several when it is no such document; rows' errors are in the report.
     Database errors come through; the transactions before stand.
     """
     sections = _sections(document)
     report = Report()
+    if dry:
+        with transaction.atomic():
+            _take(sections, t, progress, report)
+            transaction.set_rollback(True)
+    else:
+        _take(sections, t, progress, report)
+    return report
+
+
+def _take(
+    sections: Mapping[str, list[Any]],
+    t: datetime,
+    progress: Callable[[str, int, int], None] | None,
+    report: Report,
+) -> None:
+    """Write each section, and what came of it into the report."""
     for name, entries in sections.items():
         counts = report.counts[name] = Counter()
         rows = [_row(name, number, entry) for number, entry in enumerate(entries, 1)]
@@ -97,7 +118,6 @@ def run(
                 progress(name, min(start + CHUNK, len(rows)), len(rows))
         failed = sorted((row for row in rows if row.error), key=lambda row: row.number)
         report.errors += [RowError(name, row.number, row.error) for row in failed if row.error]
-    return report
 
 
 def _sections(document: Any) -> dict[str, list[Any]]:

@@ -1,0 +1,97 @@
+"""Everything that `repondeur import` reads, as it stands; no passwords, no mail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from repondeur.hosting import mailboxes
+from repondeur.store.models import Customer, Domain, Mailbox, Responder
+
+CHUNK = 500  # rows that are read at once
+
+Rows = Iterator[dict[str, Any]]
+
+
+def sections(customer: Customer | None = None) -> dict[str, Rows]:
+    """Section -> its rows, in the order that they are imported; all of it, or a customer's."""
+    owners = Customer.objects.filter(delegate=False).order_by("nic")
+    places = Domain.objects.select_related("customer", "offer").order_by("name")
+    if customer is not None:
+        owners, places = owners.filter(pk=customer.pk), places.filter(customer=customer)
+    return {
+        "customers": map(_customer, owners.iterator(CHUNK)),
+        "domains": map(_domain, places.iterator(CHUNK)),
+        "mailboxes": (row for place in places.iterator(CHUNK) for row in _mailboxes(place)),
+        "responders": (row for place in places.iterator(CHUNK) for row in _responders(place)),
+    }
+
+
+def _customer(row: Customer) -> dict[str, Any]:
+    return {
+        "nic": row.nic,
+        "email": row.email,
+        "name": row.name,
+        "language": row.language,
+        "zone": row.zone,
+    }
+
+
+def _domain(row: Domain) -> dict[str, Any]:
+    return {"name": row.name, "customer": row.customer.nic, "offer": row.offer.name}
+
+
+def _mailboxes(domain: Domain) -> Rows:
+    every = Mailbox.objects.filter(domain=domain).order_by("local").iterator(CHUNK)
+    while chunk := list(islice(every, CHUNK)):
+        aliases = mailboxes.aliases_of(chunk)
+        for row in chunk:
+            yield {
+                "address": f"{row.local}@{domain.name}",
+                "name": row.name,
+                "aliases": aliases.get((row.domain_id, row.local), []),
+            }
+
+
+def _responders(domain: Domain) -> Rows:
+    for row in Responder.objects.filter(domain=domain).order_by("local").iterator(CHUNK):
+        yield {
+            "address": f"{row.local}@{domain.name}",
+            "kind": row.kind,
+            "from": _when(row.start, row.zone),
+            "to": _when(row.end, row.zone),
+            "copy": row.copy,
+            "copy_to": row.copy_to,
+            "subject": row.subject,
+            "message": row.text,
+            "html": row.html,
+            "interval": row.interval,
+            "language": row.language,
+            "zone": row.zone,
+            "also": row.also,
+            "audience": row.audience,
+            "contacts": row.contacts,
+            "authentication": row.authentication,
+            "enabled": row.enabled,
+        }
+
+
+def _when(t: datetime | None, zone: str) -> str | None:
+    return None if t is None else t.astimezone(ZoneInfo(zone)).isoformat()
+
+
+def write(parts: dict[str, Rows], put: Callable[[str], Any], dumps: Callable[[Any], str]) -> None:
+    """The sections as one JSON object, a line for each row: a fleet's fits no memory."""
+    between = "{"
+    for name, rows in parts.items():
+        put(f"{between}\n{dumps(name)}: [")
+        comma = ""
+        for row in rows:
+            put(f"{comma}\n{dumps(row)}")
+            comma = ","
+        put("\n]")
+        between = ","
+    put("\n}\n")

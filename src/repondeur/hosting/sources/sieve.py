@@ -1,0 +1,293 @@
+"""Vacation actions of Sieve scripts (RFC 5230), as webmails and panels write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage, MIMEPart
+from pathlib import Path
+from typing import Any
+
+from repondeur.hosting import addresses
+from repondeur.hosting.errors import Invalid
+from repondeur.hosting.markup import plain_text
+from repondeur.hosting.sources import Found, SourceError
+from repondeur.hosting.sources.sieve_language import Command, SieveError, parse
+from repondeur.rules.address import mailboxes
+
+SUFFIXES = (".sieve", ".siv", ".script")
+# Files that servers keep beside the one that is in force.
+PASSED_OVER = (".svbin", ".dovecot.lda-dupes")
+
+_ZONE = re.compile(r"[+-]\d{4}")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_VARIABLE = re.compile(r"\$\{([A-Za-z0-9_.]+)\}")
+# Fields that our own rules silence on (docs/rules.md): a test that spares them is carried over.
+_OWN_RULES = re.compile(
+    r"list-.*|mailing-list|precedence|auto-submitted|x-auto.*|x-spam.*|x-loop|x-mailing-list|"
+    r"x-beenthere|return-path|from|to|cc|feedback-id|x-virus.*|x-list.*",
+    re.IGNORECASE,
+)
+
+_Path = tuple[tuple[str, Command], ...]  # (if, elsif or else; its test) around a command
+
+
+def from_folder(place: Path, address: str = "") -> Found:
+    """The scripts of a file or folder. Raises SourceError.
+
+    address: of the one script. In a folder the address is told by the file's name
+    (`jean@example.org.sieve`) or by its folders (`example.org/jean/...`).
+    """
+    if place.is_file():
+        owner = address or _address_of(place)
+        if not owner:
+            raise SourceError(f"{place}: whose script is this? mend: --address ADDRESS")
+        return from_script(_read(place), owner)
+    if not place.is_dir():
+        raise SourceError(f"{place}: there is no such file or folder")
+    found = Found()
+    for path in sorted(place.rglob("*")):
+        if not path.is_file() or path.is_symlink() or path.name.endswith(PASSED_OVER):
+            continue
+        if path.suffix not in SUFFIXES:
+            continue
+        owner = address or _address_of(path)
+        if not owner:
+            found.note(str(path), "left out: neither its name nor its folders are an address")
+            continue
+        try:
+            found.add(from_script(_read(path), owner))
+        except SourceError as error:
+            found.note(owner, f"left out: {path}: {error}")
+    return found
+
+
+def from_script(script: str, address: str) -> Found:
+    """The vacation of one script as a responder of `address`. Raises SourceError."""
+    try:
+        commands = parse(script)
+    except SieveError as error:
+        raise SourceError(f"{address}: the script {error}") from error
+    vacations = [one for one in _walk(commands) if one[1].name == "vacation"]
+    found = Found()
+    if not vacations:
+        found.note(address, "the script has no vacation")
+        return found
+    for _, other in vacations[1:]:
+        found.note(address, f"line {other.line}: a further vacation is left out")
+    around, command = vacations[0]
+    row: dict[str, Any] = {"address": address, "enabled": True, "copy": True}
+    _text(row, command, found)
+    _options(row, command, found)
+    for kind, test in around:
+        if kind == "if":
+            _condition(row, test, found)
+        else:
+            found.note(address, f"line {test.line}: that it is in an {kind} branch is left out")
+    if _discards(commands, around):
+        row["copy"] = False
+    _variables(row, commands, found)
+    found.responders.append(row)
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path}: is not UTF-8 (RFC 5228 §2.1)") from error
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _address_of(path: Path) -> str:
+    for name in (path.stem, path.name, *(part for part in reversed(path.parts[:-1]))):
+        if "@" in name and (found := _address(name)):
+            return found
+    folders = [part for part in path.parts[:-1] if part.lower() not in ("sieve", "home", "mail")]
+    for domain, local in zip(reversed(folders[:-1]), reversed(folders[1:]), strict=True):
+        if "." in domain and (found := _address(f"{local}@{domain}")):
+            return found
+    return ""
+
+
+def _address(text: str) -> str:
+    try:
+        return addresses.joined(text)
+    except Invalid:
+        return ""
+
+
+def _walk(commands: Sequence[Command], around: _Path = ()) -> Iterator[tuple[_Path, Command]]:
+    for command in commands:
+        yield around, command
+        if command.block:
+            test = command.tests[0] if command.tests else command
+            yield from _walk(command.block, (*around, (command.name, test)))
+
+
+# -- The action
+
+
+def _text(row: dict[str, Any], command: Command, found: Found) -> None:
+    """The reason, the one string without a tag (RFC 5230 §4)."""
+    last = command.arguments[-1] if command.arguments else ""
+    text = last if isinstance(last, str) else ""
+    if command.has("mime"):  # RFC 5230 §4.3: a MIME entity with its header
+        try:
+            _entity(row, text.replace("\r\n", "\n"), found)
+        except Exception as error:  # email's parsers raise of every kind on broken fields
+            raise SourceError(f"{row['address']}: its MIME text cannot be read: {error}") from error
+    else:
+        row["message"] = text.replace("\r\n", "\n").rstrip("\n")
+
+
+def _entity(row: dict[str, Any], text: str, found: Found) -> None:
+    entity = message_from_bytes(text.encode(), policy=policy.default)
+    assert isinstance(entity, EmailMessage)
+    plain, html = entity.get_body(("plain",)), entity.get_body(("html",))
+    row["message"] = _content(plain)
+    if html is not None:
+        row["html"] = _content(html)
+        row["message"] = row["message"] or plain_text(row["html"])
+    if any(True for _ in entity.iter_attachments()):
+        found.note(row["address"], "its attachments are left out")
+
+
+def _content(part: MIMEPart | None) -> str:
+    if part is None:
+        return ""
+    try:
+        return str(part.get_content()).rstrip("\n")
+    except (LookupError, UnicodeError):  # an unknown charset
+        return str(part.get_payload())
+
+
+def _options(row: dict[str, Any], command: Command, found: Found) -> None:
+    own = row["address"]
+    seconds, days = command.tagged("seconds"), command.tagged("days")
+    if isinstance(seconds, int):  # RFC 6131 §2
+        row["interval"] = seconds
+    elif isinstance(days, int):
+        row["interval"] = f"{min(days, 365)}d"
+    subject, sender = command.tagged("subject"), command.tagged("from")
+    if isinstance(subject, str):
+        row["subject"] = " ".join(subject.split())
+    others = command.tagged("addresses")
+    listed = [others] if isinstance(others, str) else others if isinstance(others, list) else []
+    also = [found_ for text in listed for _, found_ in mailboxes(text)]
+    row["also"] = sorted({one for one in map(_address, also) if one} - {own})
+    if isinstance(sender, str):
+        written = [_address(one) for _, one in mailboxes(sender)]
+        if written != [own]:
+            found.note(own, f"its sender {sender!r} is left out: replies come from the address")
+
+
+# -- What is around it
+
+
+def _condition(row: dict[str, Any], test: Command, found: Found) -> None:
+    own = row["address"]
+    if test.name == "allof":
+        for one in test.tests:
+            _condition(row, one, found)
+    elif test.name == "false":
+        row["enabled"] = False
+    elif test.name == "currentdate":  # RFC 5260 §5
+        if not _window(row, test):
+            found.note(own, f"line {test.line}: a condition on the date is left out")
+    elif test.name != "true" and not _spares_machines(test):
+        found.note(own, f"line {test.line}: answering only if `{test.name}` is left out")
+
+
+def _spares_machines(test: Command) -> bool:
+    """not (header or exists) over fields that our own rules look at."""
+    if test.name != "not" or len(test.tests) != 1:
+        return False
+    inner = test.tests[0]
+    if inner.name in ("anyof", "allof"):
+        return all(_spares_machines(Command("not", 0, tests=[one])) for one in inner.tests)
+    if inner.name not in ("header", "exists", "address"):
+        return False
+    texts = inner.positional()
+    names = texts[0] if texts else []
+    return all(
+        _OWN_RULES.fullmatch(name) for name in ([names] if isinstance(names, str) else names)
+    )
+
+
+def _window(row: dict[str, Any], test: Command) -> bool:
+    """Put a `currentdate :value` test into from and to; whether that could be done."""
+    relation, zone = test.tagged("value"), test.tagged("zone")
+    texts = test.positional()
+    if len(texts) != 2 or not isinstance(relation, str):
+        return False
+    part, key = texts[0], texts[1][0] if isinstance(texts[1], list) else texts[1]
+    offset = ""
+    if isinstance(zone, str):
+        if not _ZONE.fullmatch(zone):
+            return False
+        offset = f"{zone[:3]}:{zone[3:]}"
+    if part == "iso8601" and not _DATE.fullmatch(key):
+        when, later = key, key  # a second more or less is no matter
+    elif part in ("date", "iso8601") and _DATE.fullmatch(key):
+        try:
+            next_day = (date.fromisoformat(key) + timedelta(days=1)).isoformat()
+        except (ValueError, OverflowError):
+            return False
+        when, later = f"{key}T00:00:00{offset}", f"{next_day}T00:00:00{offset}"
+    else:
+        return False
+    place = {"ge": ("from", when), "gt": ("from", later), "le": ("to", later), "lt": ("to", when)}
+    if relation.lower() not in place:
+        return False
+    name, value = place[relation.lower()]
+    row[name] = value
+    return True
+
+
+def _discards(commands: Sequence[Command], around: _Path) -> bool:
+    """Whether the script drops the message where it answers it."""
+    tests = [test for _, test in around]
+    return any(
+        command.name == "discard" and [test for _, test in path] == tests
+        for path, command in _walk(commands)
+    )
+
+
+def _variables(row: dict[str, Any], commands: Sequence[Command], found: Found) -> None:
+    """Variables that hold the message's subject become our placeholder; others are told."""
+    required = {
+        name
+        for command in commands
+        if command.name == "require"
+        for one in command.positional()
+        for name in (one if isinstance(one, list) else [one])
+    }
+    if "variables" not in required:  # RFC 5229 §3: without it, `${x}` is text
+        return
+    subjects = set(_of_subject(commands))
+
+    def replaced(match: re.Match[str]) -> str:
+        if match[1].lower() in subjects:
+            return "{{subject}}"
+        found.note(row["address"], f"the variable {match[0]} is left as it is")
+        return match[0]
+
+    for name in ("subject", "message", "html"):
+        if name in row:
+            row[name] = _VARIABLE.sub(replaced, row[name])
+
+
+def _of_subject(commands: Sequence[Command]) -> Iterator[str]:
+    """The variables set as in `if header :matches "Subject" "*" { set "s" "${1}"; }`."""
+    for around, command in _walk(commands):
+        match command.positional():
+            case [str(name), "${1}" | "${0}"] if command.name == "set" and around:
+                test = around[-1][1]
+                words = [one[0] if isinstance(one, list) else one for one in test.positional()]
+                whole = [word.lower() for word in words] == ["subject", "*"]
+                if whole and test.name == "header" and test.has("matches"):
+                    yield name.lower()

@@ -1,0 +1,229 @@
+"""Moving in and out: export and import, and import from the systems that others run."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.api_house import ApiHouse, api_house
+from tests.integration.test_commands import Program
+from tests.peers.postgres import Postgres
+
+EVERYTHING: dict[str, Any] = {
+    "customers": [
+        {"nic": "alice", "email": "alice@example.net", "name": "Alice \N{PARTY POPPER}",
+         "language": "en", "zone": "America/Montreal"},
+        {"nic": "bob", "email": "bob@example.net"},
+    ],
+    "domains": [
+        {"name": "exemple.fr", "customer": "alice"},
+        {"name": "café.example", "customer": "alice"},
+        {"name": "autre.example", "customer": "bob"},
+    ],
+    "mailboxes": [
+        {"address": "a@exemple.fr", "name": "Zoé",
+         "aliases": ["info@café.example", "z@exemple.fr"]},
+        {"address": "b@exemple.fr"}, {"address": "c@exemple.fr"}, {"address": "a@autre.example"},
+    ],
+    "responders": [
+        {"address": "a@exemple.fr", "message": "Absent\n\nà bientôt", "html": "<p>Absent</p>",
+         "from": "2027-03-28", "to": "2027-10-31", "interval": "1h", "subject": "Été 日本",
+         "also": ["old@ailleurs.example"], "audience": "contacts", "contacts": ["@ami.example"],
+         "authentication": "passed", "language": "fr", "zone": "Europe/Paris"},
+        {"address": "b@exemple.fr", "message": "m", "copy": False, "enabled": False},
+        {"address": "c@exemple.fr", "message": "over", "from": "2020-01-01", "to": "2020-01-31"},
+        {"address": "boutique@café.example", "kind": "free", "message": "m", "copy": True,
+         "copy_to": "chez@moi.example", "interval": 0},
+        {"address": "a@autre.example", "message": "{{subject}} {{end}}", "audience": "domain"},
+    ],
+}  # fmt: skip
+
+VACATION = """
+CREATE TABLE vacation (email varchar(255), subject varchar(255), body text,
+  activefrom timestamp, activeuntil timestamp, cache text, domain varchar(255),
+  interval_time int, created timestamp, modified timestamp, active {flag});
+INSERT INTO vacation VALUES
+  ('a@alice.fr', 'Absent', 'Je reviens le <%Until_Date>. Re: $SUBJECT', '2027-07-01 00:00:00',
+   '2027-07-31 23:59:59', '', 'alice.fr', 86400, '2027-06-01', '2027-06-01', {on}),
+  ('b@alice.fr', 'Away', 'x', '2000-01-01 00:00:00', '2040-01-01 00:00:00', '', 'alice.fr', 0,
+   '2027-06-01', '2027-06-01', {off});
+"""
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+@pytest.fixture
+def hosted(program: Program) -> Program:
+    """A folder with alice.fr, mailboxes a and b."""
+    document = {
+        "customers": [{"nic": "alice", "email": "alice@example.net"}],
+        "domains": [{"name": "alice.fr", "customer": "alice"}],
+        "mailboxes": [{"address": "a@alice.fr"}, {"address": "b@alice.fr"}],
+    }
+    (program.folder / "directory.json").write_text(json.dumps(document))
+    program.must("import", "directory.json")
+    return program
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_what_is_exported_imports_and_exports_the_same(
+    program: Program, tmp_path: Path, postgres: Postgres, engine: str
+) -> None:
+    (program.folder / "all.json").write_text(json.dumps(EVERYTHING))
+    program.must("import", "all.json")
+    first = program.must("export")
+    sections = json.loads(first)
+    assert {name: len(rows) for name, rows in sections.items()} == {
+        name: len(rows) for name, rows in EVERYTHING.items()
+    }
+    (tmp_path / "new").mkdir()
+    env = {"REPONDEUR_DATABASE_URL": postgres.database()} if engine == "postgresql" else {}
+    fresh = Program(tmp_path / "new", env)
+    if env:
+        fresh.must("migrate")
+    (fresh.folder / "first.json").write_text(first)
+    fresh.must("import", "first.json")
+    fresh.must("export", "second.json")
+    assert (fresh.folder / "second.json").read_text() == first
+    report = fresh.rows("import", "first.json")
+    assert all(count["unchanged"] == sum(count.values()) for count in report["counts"].values())
+    own = json.loads(fresh.must("export", "--customer", "bob"))
+    assert [row["address"] for row in own["responders"]] == ["a@autre.example"]
+    fresh.refuses(1, "nobody", "export", "--customer", "nobody")
+
+
+def test_a_dry_run_judges_all_and_changes_nothing(program: Program) -> None:
+    document = json.loads(json.dumps(EVERYTHING))
+    document["responders"].append({"address": "absent@exemple.fr", "message": "m"})
+    (program.folder / "all.json").write_text(json.dumps(document))
+    done = program.run("import", "all.json", "--dry-run", "--json")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["dry_run"]) == (1, True)
+    assert report["counts"]["responders"]["added"] == len(EVERYTHING["responders"])
+    assert [error["row"] for error in report["errors"]] == [len(document["responders"])]
+    assert json.loads(program.must("export")) == {name: [] for name in EVERYTHING}
+
+
+def test_one_source_at_a_time(program: Program) -> None:
+    program.refuses(2, "found 0 sources; accepted: one of", "import")
+    program.refuses(2, "found 2 sources", "import", "--ovh", "ovh-eu", "--postfixadmin", "x")
+    program.refuses(2, "OVH_APPLICATION_KEY: found nothing", "import", "--ovh", "ovh-eu")
+
+
+def judged(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What a PostfixAdmin's rows must have become."""
+    names = ("address", "message", "subject", "from", "to", "interval", "enabled")
+    return [{name: row[name] for name in names} for row in rows]
+
+
+A = {
+    "address": "a@alice.fr", "message": "Je reviens le {{end}}. Re: {{subject}}",
+    "subject": "Absent", "from": "2027-07-01T00:00:00+02:00", "to": "2027-07-31T23:59:59+02:00",
+    "interval": 86400, "enabled": True,
+}  # fmt: skip
+B = {
+    "address": "b@alice.fr", "message": "x", "subject": "Away",
+    "from": "2000-01-01T00:00:00+01:00", "to": "2040-01-01T00:00:00+01:00",
+    "interval": 365 * 86400, "enabled": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "sqlite", "file"])
+def test_from_postfixadmin(hosted: Program, postgres: Postgres, engine: str) -> None:
+    if engine == "postgresql":
+        place = postgres.database()
+        with psycopg.connect(place) as connection:
+            connection.execute(VACATION.format(flag="boolean", on="true", off="false").encode())
+    elif engine == "sqlite":
+        place = f"sqlite:///{hosted.folder}/postfixadmin.db"
+        with closing(sqlite3.connect(hosted.folder / "postfixadmin.db")) as connection:
+            connection.executescript(VACATION.format(flag="int", on=1, off=0))
+    else:
+        place = "vacation.tsv"
+        (hosted.folder / place).write_text(
+            "email\tsubject\tbody\tactivefrom\tactiveuntil\tinterval_time\tactive\n"
+            "a@alice.fr\tAbsent\tJe reviens le <%Until_Date>. Re: $SUBJECT\t2027-07-01 00:00:00\t"
+            "2027-07-31 23:59:59\t86400\t1\n"
+            "b@alice.fr\tAway\tx\t2000-01-01 00:00:00\t2040-01-01 00:00:00\t0\t0\n"
+        )
+    dry = hosted.rows("import", "--postfixadmin", place, "--dry-run")
+    assert dry["counts"]["responders"]["added"] == 2
+    assert json.loads(hosted.must("export"))["responders"] == []
+    report = hosted.rows("import", "--postfixadmin", place)
+    assert [note["address"] for note in report["notes"]] == ["b@alice.fr"]
+    assert judged(json.loads(hosted.must("export"))["responders"]) == [A, B]
+    again = hosted.rows("import", "--postfixadmin", place)
+    assert again["counts"]["responders"]["unchanged"] == 2
+
+
+def test_a_postfixadmin_database_that_is_none(hosted: Program) -> None:
+    hosted.refuses(1, "absent.db", "import", "--postfixadmin", "sqlite:///absent.db")
+    hosted.refuses(1, "mysql --batch", "import", "--postfixadmin", "mysql://u@h/postfix")
+    (hosted.folder / "other.tsv").write_text("a\tb\n1\t2\n")
+    hosted.refuses(1, "has no column email", "import", "--postfixadmin", "other.tsv")
+
+
+def test_from_sieve(hosted: Program) -> None:
+    script = hosted.folder / "vmail" / "alice.fr" / "a" / "managesieve.sieve"
+    script.parent.mkdir(parents=True)
+    script.write_text('require "vacation"; vacation :days 2 :subject "Absent" "Bonjour";')
+    report = hosted.rows("import", "--sieve", "vmail")
+    assert report["counts"]["responders"]["added"] == 1
+    (shown,) = hosted.rows("responder", "list")
+    assert (shown["address"], shown["interval"]) == ("a@alice.fr", 2 * 86400)
+    (hosted.folder / "one.sieve").write_text('vacation "x";')
+    hosted.refuses(1, "whose script is this?", "import", "--sieve", "one.sieve")
+    hosted.must("import", "--sieve", "one.sieve", "--address", "b@alice.fr")
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[ApiHouse]:
+    with api_house() as found:
+        yield found
+
+
+def test_from_another_endpoint(hosted: Program, house: ApiHouse) -> None:
+    """The other endpoint is a Repondeur: its answers have OVHcloud's fields, and ours."""
+    service = house.service
+    service.must(
+        "responder", "add", "a@alice.fr", "--from", "2027-07-01", "--to", "2027-07-31",
+        "--subject", "Absent", "--interval", "1h", "--message", "Bonjour",
+    )  # fmt: skip
+    service.must(
+        "responder", "add", "boutique@alice.fr", "--free", "--permanent",
+        "--copy-to", "chez@moi.example", "--message", "Fermé",
+    )  # fmt: skip
+    keys = house.keys("GET /email/domain*")
+    hosted.env |= {"OVH_APPLICATION_KEY": keys.application, "OVH_CONSUMER_KEY": keys.consumer}
+    (hosted.folder / "secret").write_text(keys.secret + "\n")
+    hosted.env["OVH_APPLICATION_SECRET_FILE"] = str(hosted.folder / "secret")
+    endpoint = f"{house.base}/1.0"
+    report = hosted.rows("import", "--ovh", endpoint, "--domain", "alice.fr")
+    assert (report["counts"]["responders"]["added"], report["errors"]) == (2, [])
+    assert (
+        json.loads(hosted.must("export", "--customer", "alice"))["responders"]
+        == json.loads(service.must("export", "--customer", "alice-rep"))["responders"]
+    )
+    again = hosted.rows("import", "--ovh", endpoint, "--domain", "alice.fr")
+    assert again["counts"]["responders"]["unchanged"] == 2
+    (hosted.folder / "secret").write_text("wrong\n")
+    done = hosted.run("import", "--ovh", endpoint)
+    assert done.returncode == 1
+    assert "answered 40" in done.stderr
+    assert keys.consumer not in done.stderr
