@@ -22,6 +22,9 @@ SILENCE_S = 15
 _PROBES = {"idle": 5, "interval": 5, "count": 2}  # TCP keepalives: 5 + 2 * 5 = SILENCE_S
 # A batch's statements differ by its number of rows, and preparing one costs as much as running it.
 STATEMENTS_KEPT = 512
+# The web part has a thread for each request (django.core.handlers.asgi), and a connection that
+# outlived its thread would be nobody's: it ends with the request. The mail path's are not touched.
+CONNECTION_AGE_S = 0
 # Pages of 4 KiB in the write-ahead log before they move into the file: many batches change the
 # same pages, which then move once. A crash replays at most these 16 MB, within a second.
 CHECKPOINT_PAGES = 4000
@@ -51,7 +54,7 @@ def database(url: str) -> dict[str, Any]:
                 "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16000; "
                 f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}",
             },
-            "CONN_MAX_AGE": None,
+            "CONN_MAX_AGE": CONNECTION_AGE_S,
         }
     parts = urlsplit(url)
     if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
@@ -80,7 +83,7 @@ def database(url: str) -> dict[str, Any]:
             " -c citus.multi_shard_modify_mode=sequential"
             + "".join(f" -c tcp_keepalives_{name}={value}" for name, value in _PROBES.items()),
         },
-        "CONN_MAX_AGE": None,
+        "CONN_MAX_AGE": CONNECTION_AGE_S,
         "CONN_HEALTH_CHECKS": True,
     }
 
