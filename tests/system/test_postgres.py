@@ -76,3 +76,19 @@ def test_two_nodes_migrate_at_once(server: Postgres) -> None:
         applied = [node.log.count('"event": "migrated"') for node in nodes]
         count = int(server.sql("SELECT count(*) FROM django_migrations", "fleet"))
         assert sorted(applied) == [0, count]
+
+
+def test_pages_leave_no_connection_behind(server: Postgres) -> None:
+    """Each request has a thread of its own; its connection must not outlive it."""
+    url = server.database("pages")
+    with Service(env={"REPONDEUR_DATABASE_URL": url}, only="web") as service:
+        settle(service)
+        for _ in range(80):  # the cluster takes 60; each call asks for its token
+            call = urllib.request.Request(
+                f"http://{LOOPBACK}:{service.http_port}/1.0/email/domain",
+                headers={"Authorization": "Bearer none"},
+            )
+            with pytest.raises(urllib.error.HTTPError, match=r"40[13]"):
+                urllib.request.urlopen(call, timeout=30)
+        count = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'pages'"
+        assert int(server.sql(count)) < 10
