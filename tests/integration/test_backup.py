@@ -86,7 +86,8 @@ def test_a_damaged_copy_is_not_restored(tmp_path: Path) -> None:
         settle(service)
         service.must("backup", str(archive))
         with tarfile.open(archive) as tar:
-            tar.extractall(tmp_path, filter="data")
+            for name in tar.getnames():
+                (tmp_path / name).write_bytes(tar.extractfile(name).read())  # type: ignore[union-attr] # files, all
         copy = tmp_path / "repondeur.db"
         content = bytearray(copy.read_bytes())
         content[8192:40960] = b"\xa5" * (40960 - 8192)

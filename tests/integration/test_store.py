@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
@@ -70,13 +71,14 @@ def item(sender: str = BOB, recipient: str = ALICE, number: int = 1, to: str = "
     return Item(Envelope(sender, recipient), head, f"<{number}@example.org>")
 
 
-def answer(*items, t: datetime = T, policy: Policy = POLICY, finished=()):  # type: ignore[no-untyped-def] # see item
+def answer(*items, t: datetime = T, policy: Policy = POLICY, finished=(), tried=None):  # type: ignore[no-untyped-def] # see item
     from repondeur.store.hot import answer
     from repondeur.store.memory import pepper
 
     return answer(
-        list(items), policy=policy, key=pepper(SECRET), t=t, lease=LEASE, finished=finished
-    )
+        list(items), policy=policy, key=pepper(SECRET), t=t, lease=LEASE, finished=finished,
+        tried=tried,
+    )  # fmt: skip
 
 
 def reasons(outcomes) -> list[str]:  # type: ignore[no-untyped-def] # see item
@@ -222,6 +224,37 @@ def test_a_lease_is_taken_over_only_when_it_has_run_out(store: str) -> None:
     (row,) = claim(T + LEASE, LEASE, 10)
     assert (row.id, row.recipient, row.created) == (outcome.id, BOB, T)
     assert claim(T + LEASE, LEASE, 10) == []
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_second_try_keeps_what_the_first_has_committed(
+    store: str, monkeypatch: pytest.MonkeyPatch, committed: bool
+) -> None:
+    """The connection is lost around COMMIT: nobody knows whether it was done."""
+    from django.db import OperationalError, connection
+
+    from repondeur.store.models import Outbox
+
+    commit = connection._commit
+
+    def lost() -> None:
+        if committed:
+            commit()
+        raise OperationalError("server closed the connection unexpectedly")
+
+    tried: list[Any] = []
+    silent = item(sender="noreply@example.org", number=3)
+    with monkeypatch.context() as patched:
+        patched.setattr(connection, "_commit", lost)
+        with pytest.raises(OperationalError):
+            answer(item(), silent, tried=tried)
+    connection.close()
+    first = [entry.id for entry in tried]
+    outcomes = answer(item(), silent, t=T + timedelta(seconds=1), tried=tried)
+    assert reasons(outcomes) == ["reply", "system-sender"]
+    assert ([outcome.id for outcome in outcomes] == first) is committed
+    assert [row.id for row in Outbox.objects.all()] == [outcomes[0].id]
+    assert [row[0] for row in journal()] == ["reply", "system-sender"]
 
 
 def test_two_processes_never_claim_one_reply_twice(store: str) -> None:

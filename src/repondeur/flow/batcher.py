@@ -17,7 +17,7 @@ from prometheus_client import Counter, Histogram
 from repondeur.flow.gatherer import Gatherer
 from repondeur.rules.model import Policy
 from repondeur.store import hot, lookup, outbox
-from repondeur.store.entry import Item, Outcome
+from repondeur.store.entry import Entry, Item, Outcome
 from repondeur.store.lookup import Destination
 from repondeur.store.outbox import Finished
 
@@ -49,9 +49,7 @@ class Batcher:
         self._flush: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
         self._writer: Gatherer[Item, Outcome] = Gatherer("writer", self._write, _disconnect)
-        self._reader: Gatherer[str, Destination] = Gatherer(
-            "reader", self._look_up, connection.close
-        )
+        self._reader: Gatherer[str, Destination] = Gatherer("reader", self._look_up, _disconnect)
 
     async def answer(self, items: Sequence[Item]) -> list[Outcome]:
         """Decide and commit. Raises when these items were not committed."""
@@ -69,9 +67,7 @@ class Batcher:
 
     async def claim(self, limit: int) -> list[outbox.Waiting]:
         """Lease replies that nobody is sending."""
-        found: list[outbox.Waiting] = await self._writer.run(
-            partial(_fresh, outbox.claim, self._clock(), self._lease, limit)
-        )
+        found: list[outbox.Waiting] = await self._writer.run(partial(self._claim, limit))
         return found
 
     async def set_lease(self, keys: Sequence[tuple[int, int]], until: datetime) -> None:
@@ -90,12 +86,21 @@ class Batcher:
         found: dict[str, Destination] = _fresh(lookup.resolve, recipients, self._policy)
         return [found[recipient] for recipient in recipients]
 
+    def _claim(self, limit: int) -> list[outbox.Waiting]:
+        # First what is known: a reply whose fate could not be written while the database was away
+        # must not be sent again.
+        self._write([])
+        found: list[outbox.Waiting] = _fresh(outbox.claim, self._clock(), self._lease, limit)
+        return found
+
     def _write(self, items: list[Item]) -> list[Outcome]:
         """On the writer's thread."""
         self._flush = None
         results = [self._finished.popleft() for _ in range(len(self._finished))]
         if not items and not results:
             return []
+
+        tried: list[Entry] = []
 
         def more() -> list[Item]:
             late = self._writer.more()
@@ -112,6 +117,7 @@ class Batcher:
                     lease=self._lease,
                     finished=results,
                     more=more,
+                    tried=tried,
                 )
             )
         except Exception:

@@ -36,16 +36,64 @@ def answer(
     lease: timedelta,
     finished: Sequence[Finished] = (),
     more: Callable[[], Sequence[Item]] = tuple,
+    tried: list[Entry] | None = None,
 ) -> list[Outcome]:
     """Decide a batch and write all that follows from it in one transaction.
 
     finished: what became of earlier replies, written along with the batch.
     more: asked for items that came while another worker had its turn; they join the batch, and
     their outcomes follow those of `items`.
+    tried: the list that an earlier try at the same items filled. Where the connection was lost
+    between a COMMIT and its answer, that try's outcomes stand: decided anew, its own rows would
+    read "already answered", and its replies wait until their lease is over.
     The replies returned are committed, and leased to the caller for `lease`.
     Raises django.db.Error when nothing was committed.
     """
-    entries = _decided(items, policy, t)
+    entries = [] if tried is None else tried
+    if not _written(entries):
+        entries[:] = _decided(items, policy, t)
+        _commit(entries, policy, key, t, lease, finished, more)
+    return [
+        Outcome(
+            entry.decision,
+            entry.place.responder.domain_id if entry.place.responder else 0,
+            entry.id,
+            entry.reply,
+        )
+        for entry in entries
+    ]
+
+
+def _written(entries: Sequence[Entry]) -> bool:
+    """Whether an earlier try was committed: all its rows are, or none."""
+    for entry in entries:
+        if entry.id and entry.place.responder:
+            with cursor() as db:
+                db.execute(
+                    # The message too: another process may have drawn the same id.
+                    "SELECT 1 FROM journal"
+                    " WHERE domain_id = %s AND id = %s AND message_id = %s AND sender = %s",
+                    [
+                        entry.place.responder.domain_id,
+                        entry.id,
+                        _readable(entry.item.incoming),
+                        _readable(entry.item.envelope.sender),
+                    ],
+                )
+                return db.fetchone() is not None
+    return False
+
+
+def _commit(
+    entries: list[Entry],
+    policy: Policy,
+    key: bytes,
+    t: datetime,
+    lease: timedelta,
+    finished: Sequence[Finished],
+    more: Callable[[], Sequence[Item]],
+) -> None:
+    """The transaction."""
 
     def join() -> bool:
         late = more()
@@ -58,15 +106,6 @@ def answer(
             finish(db, finished, now)
         reserve(db, entries, policy, key, t)
         _write(db, entries, t, now + lease // timedelta(milliseconds=1))
-    return [
-        Outcome(
-            entry.decision,
-            entry.place.responder.domain_id if entry.place.responder else 0,
-            entry.id,
-            entry.reply,
-        )
-        for entry in entries
-    ]
 
 
 def _decided(items: Iterable[Item], policy: Policy, t: datetime) -> list[Entry]:

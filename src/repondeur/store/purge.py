@@ -16,6 +16,7 @@ from repondeur.store.ids import first_id
 from repondeur.store.memory import DAY_MS, HOUR_MS
 
 CHUNK = 2000  # rows looked at or deleted at once: a few milliseconds
+DOMAINS_CHUNK = 100  # domains without anything to delete that are looked at before a pause
 OPERATIONS_KEPT = timedelta(days=90)  # long enough to answer "who changed this?"
 
 
@@ -78,6 +79,7 @@ def _throttle(now: int) -> Iterator[int]:
 def _by_domain(table: str, before: int, also: str = "") -> Iterator[int]:
     """Rows with an id below `before`; ids grow with time. `also`: a further condition."""
     domain_id = -1
+    looked = 0
     while True:
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT MIN(domain_id) FROM {table} WHERE domain_id > %s", [domain_id])
@@ -95,4 +97,6 @@ def _by_domain(table: str, before: int, also: str = "") -> Iterator[int]:
                     [domain_id, domain_id, before, CHUNK],
                 )
                 deleted = cursor.rowcount
-            yield deleted
+            looked += 1
+            if deleted or looked % DOMAINS_CHUNK == 0:
+                yield deleted
