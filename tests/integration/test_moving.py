@@ -17,13 +17,15 @@ from tests.integration.test_commands import Program
 from tests.peers.postgres import Postgres
 
 EVERYTHING: dict[str, Any] = {
+    "offers": [{"name": "Pro 5", "mailboxes": 5, "responders": None}],
     "customers": [
         {"nic": "alice", "email": "alice@example.net", "name": "Alice \N{PARTY POPPER}",
          "language": "en", "zone": "America/Montreal"},
-        {"nic": "bob", "email": "bob@example.net"},
+        {"nic": "bob", "email": "bob@example.net", "frozen": True},
     ],
     "domains": [
-        {"name": "exemple.fr", "customer": "alice"},
+        {"name": "exemple.fr", "customer": "alice", "offer": "Pro 5", "frozen": True,
+         "reply_sender": "absences@exemple.fr"},
         {"name": "café.example", "customer": "alice"},
         {"name": "autre.example", "customer": "bob"},
     ],
@@ -31,6 +33,8 @@ EVERYTHING: dict[str, Any] = {
         {"address": "a@exemple.fr", "name": "Zoé",
          "aliases": ["info@café.example", "z@exemple.fr"]},
         {"address": "b@exemple.fr"}, {"address": "c@exemple.fr"}, {"address": "a@autre.example"},
+        {"address": "a_c@autre.example"}, {"address": "a-c@autre.example"},
+        {"address": "a.c@autre.example"},
     ],
     "responders": [
         {"address": "a@exemple.fr", "message": "Absent\n\nà bientôt", "html": "<p>Absent</p>",
@@ -89,11 +93,20 @@ def test_what_is_exported_imports_and_exports_the_same(
     program.must("import", "all.json")
     first = program.must("export")
     sections = json.loads(first)
-    assert {name: len(rows) for name, rows in sections.items()} == {
-        name: len(rows) for name, rows in EVERYTHING.items()
+    assert {name: len(sections[name]) for name in EVERYTHING if name != "offers"} == {
+        name: len(rows) for name, rows in EVERYTHING.items() if name != "offers"
     }
+    assert EVERYTHING["offers"][0] in sections["offers"]
+    assert EVERYTHING["domains"][0] in sections["domains"]
+    assert [row["frozen"] for row in sections["customers"]] == [False, True]
     (tmp_path / "new").mkdir()
-    env = {"REPONDEUR_DATABASE_URL": postgres.database()} if engine == "postgresql" else {}
+    env = {}
+    if engine == "postgresql":  # one that sorts as people do
+        postgres.sql(
+            "CREATE DATABASE lexical TEMPLATE template0 ENCODING 'UTF8'"
+            " LOCALE_PROVIDER icu ICU_LOCALE 'en' LC_COLLATE 'C' LC_CTYPE 'C'"
+        )
+        env["REPONDEUR_DATABASE_URL"] = postgres.url.rpartition("/")[0] + "/lexical"
     fresh = Program(tmp_path / "new", env)
     if env:
         fresh.must("migrate")
@@ -112,12 +125,14 @@ def test_a_dry_run_judges_all_and_changes_nothing(program: Program) -> None:
     document = json.loads(json.dumps(EVERYTHING))
     document["responders"].append({"address": "absent@exemple.fr", "message": "m"})
     (program.folder / "all.json").write_text(json.dumps(document))
+    before = program.must("export")
     done = program.run("import", "all.json", "--dry-run", "--json")
     report = json.loads(done.stdout)
     assert (done.returncode, report["dry_run"]) == (1, True)
     assert report["counts"]["responders"]["added"] == len(EVERYTHING["responders"])
     assert [error["row"] for error in report["errors"]] == [len(document["responders"])]
-    assert json.loads(program.must("export")) == {name: [] for name in EVERYTHING}
+    assert program.must("export") == before
+    assert json.loads(before)["domains"] == []
 
 
 def test_one_source_at_a_time(program: Program) -> None:

@@ -115,6 +115,13 @@ def test_a_panels_script(panel: str) -> None:
             ["line 1: a condition on the date"],
         ),
         ('if not exists "List-Id" { vacation "x"; }', {}, []),
+        (
+            'if header :contains "X-Boss" "1" { stop; } vacation "x";',
+            {},
+            ["line 1: what a `stop`"],
+        ),
+        ('stop; vacation "x";', {}, ["line 1: what a `stop`"]),
+        ('if header :contains "X-Spam-Flag" "1" { stop; } vacation "x"; stop;', {}, []),
         ('vacation "${subject}";', {"message": "${subject}"}, []),  # no variables: plain text
         (
             'require "variables"; vacation "${other}";',

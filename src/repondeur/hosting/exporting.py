@@ -8,8 +8,11 @@ from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db import connection
+from django.db.models.functions import Collate
+
 from repondeur.hosting import mailboxes
-from repondeur.store.models import Customer, Domain, Mailbox, Responder
+from repondeur.store.models import Customer, Domain, Mailbox, Offer, Responder
 
 CHUNK = 500  # rows that are read at once
 
@@ -18,16 +21,28 @@ Rows = Iterator[dict[str, Any]]
 
 def sections(customer: Customer | None = None) -> dict[str, Rows]:
     """Section -> its rows, in the order that they are imported; all of it, or a customer's."""
-    owners = Customer.objects.filter(delegate=False).order_by("nic")
-    places = Domain.objects.select_related("customer", "offer").order_by("name")
+    owners = Customer.objects.filter(delegate=False).order_by(_bytewise("nic"))
+    places = Domain.objects.select_related("customer", "offer").order_by(_bytewise("name"))
+    offers = Offer.objects.order_by(_bytewise("name"))
     if customer is not None:
         owners, places = owners.filter(pk=customer.pk), places.filter(customer=customer)
+        offers = offers.filter(pk__in=places.values("offer"))
     return {
+        "offers": map(_offer, offers.iterator(CHUNK)),
         "customers": map(_customer, owners.iterator(CHUNK)),
         "domains": map(_domain, places.iterator(CHUNK)),
         "mailboxes": (row for place in places.iterator(CHUNK) for row in _mailboxes(place)),
         "responders": (row for place in places.iterator(CHUNK) for row in _responders(place)),
     }
+
+
+def _bytewise(column: str) -> Collate:
+    """The same order on every engine, whatever the database's language."""
+    return Collate(column, "C" if connection.vendor == "postgresql" else "BINARY")
+
+
+def _offer(row: Offer) -> dict[str, Any]:
+    return {"name": row.name, "mailboxes": row.mailboxes, "responders": row.responders}
 
 
 def _customer(row: Customer) -> dict[str, Any]:
@@ -37,27 +52,34 @@ def _customer(row: Customer) -> dict[str, Any]:
         "name": row.name,
         "language": row.language,
         "zone": row.zone,
+        "frozen": row.frozen,
     }
 
 
 def _domain(row: Domain) -> dict[str, Any]:
-    return {"name": row.name, "customer": row.customer.nic, "offer": row.offer.name}
+    return {
+        "name": row.name,
+        "customer": row.customer.nic,
+        "offer": row.offer.name,
+        "reply_sender": row.reply_sender,
+        "frozen": row.frozen,
+    }
 
 
 def _mailboxes(domain: Domain) -> Rows:
-    every = Mailbox.objects.filter(domain=domain).order_by("local").iterator(CHUNK)
+    every = Mailbox.objects.filter(domain=domain).order_by(_bytewise("local")).iterator(CHUNK)
     while chunk := list(islice(every, CHUNK)):
         aliases = mailboxes.aliases_of(chunk)
         for row in chunk:
             yield {
                 "address": f"{row.local}@{domain.name}",
                 "name": row.name,
-                "aliases": aliases.get((row.domain_id, row.local), []),
+                "aliases": sorted(aliases.get((row.domain_id, row.local), [])),
             }
 
 
 def _responders(domain: Domain) -> Rows:
-    for row in Responder.objects.filter(domain=domain).order_by("local").iterator(CHUNK):
+    for row in Responder.objects.filter(domain=domain).order_by(_bytewise("local")).iterator(CHUNK):
         yield {
             "address": f"{row.local}@{domain.name}",
             "kind": row.kind,

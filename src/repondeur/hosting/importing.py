@@ -21,12 +21,18 @@ from repondeur.hosting.rows import Row
 
 CHUNK = 1000  # rows of one transaction (design §7)
 
-TEXT, FLAG, LIST, SPAN = (str,), (bool,), (list,), (str, int)
+TEXT, FLAG, LIST, SPAN, COUNT = (str,), (bool,), (list,), (str, int), (int,)
 
 # section -> field -> types; None is taken wherever a field may be left away.
 SHAPES: dict[str, dict[str, tuple[type, ...]]] = {
-    "customers": dict.fromkeys(("nic", "email", "name", "password", "language", "zone"), TEXT),
-    "domains": dict.fromkeys(("name", "customer", "offer"), TEXT),
+    "offers": {"name": TEXT, "mailboxes": COUNT, "responders": COUNT},
+    "customers": {
+        **dict.fromkeys(("nic", "email", "name", "password", "language", "zone"), TEXT),
+        "frozen": FLAG,
+    },
+    "domains": {
+        **dict.fromkeys(("name", "customer", "offer", "reply_sender"), TEXT), "frozen": FLAG,
+    },
     "mailboxes": {"address": TEXT, "name": TEXT, "aliases": LIST},
     "responders": {
         **dict.fromkeys(
@@ -37,12 +43,14 @@ SHAPES: dict[str, dict[str, tuple[type, ...]]] = {
     },
 }  # fmt: skip
 REQUIRED = {
+    "offers": ("name",),
     "customers": ("nic", "email"),
     "domains": ("name", "customer"),
     "mailboxes": ("address",),
     "responders": ("address", "message"),
 }
 _WRITERS: dict[str, Callable[[Sequence[Row], datetime], None]] = {
+    "offers": importing_directory.offers_chunk,
     "customers": importing_directory.customers_chunk,
     "domains": importing_directory.domains_chunk,
     "mailboxes": importing_directory.mailboxes_chunk,

@@ -11,11 +11,33 @@ from typing import Any
 from django.contrib.auth.hashers import check_password, make_password
 
 from repondeur.hosting import addresses, customers, domains, mailboxes
-from repondeur.hosting.errors import Conflict, HostingError, NotFound, OverQuota
+from repondeur.hosting.errors import Conflict, HostingError, Invalid, NotFound, OverQuota
 from repondeur.hosting.rows import Place, Row, domains_of, entries_at
 from repondeur.store.models import Alias, Customer, Domain, Mailbox, Offer, Responder
 
-_CUSTOMER_FIELDS = ("email", "name", "language", "zone")
+_CUSTOMER_FIELDS = ("email", "name", "language", "zone", "frozen")
+
+
+def offers_chunk(rows: Sequence[Row], t: datetime) -> None:  # noqa: ARG001 # as the others are called
+    """Add and change the offers of `rows`; a limit left away is no limit."""
+    there = {offer.name: offer for offer in Offer.objects.all()}
+    for row in rows:
+        limits = {name: row.given.get(name) for name in ("mailboxes", "responders")}
+        problems: list[HostingError] = [
+            Invalid("type", name, limit, what="a negative number", wanted="a number")
+            for name, limit in limits.items()
+            if limit is not None and limit < 0
+        ]
+        if problems:
+            row.fail(problems)
+            continue
+        offer = there.get(row.given["name"])
+        if offer is None:
+            Offer.objects.create(name=row.given["name"], **limits)
+            row.result = "added"
+        elif limits != {name: getattr(offer, name) for name in limits}:
+            Offer.objects.filter(pk=offer.pk).update(**limits)
+            row.result = "changed"
 
 
 def customers_chunk(rows: Sequence[Row], t: datetime) -> None:
@@ -80,6 +102,10 @@ def domains_chunk(rows: Sequence[Row], t: datetime) -> None:
                 raise NotFound("no-customer", "customer", row.given["customer"])
             if row.given.get("offer", domains.DEFAULT_OFFER) not in offers:
                 raise NotFound("no-offer", "offer", row.given["offer"], known=", ".join(offers))
+            if row.given.get("reply_sender"):
+                row.given["reply_sender"] = addresses.joined(
+                    row.given["reply_sender"], "reply_sender"
+                )
         except HostingError as error:
             row.fail([error])
         else:
@@ -90,13 +116,17 @@ def domains_chunk(rows: Sequence[Row], t: datetime) -> None:
         owner = owners[row.given["customer"].lower()]
         if name in there:
             try:
-                if domains.change(there[name], customer=owner, offer_=row.given.get("offer")):
+                settings = {key: row.given.get(key) for key in ("frozen", "reply_sender")}
+                if domains.change(
+                    there[name], customer=owner, offer_=row.given.get("offer"), **settings
+                ):
                     row.result = "changed"
             except HostingError as error:
                 row.fail([error])
             continue
         offer = offers[row.given.get("offer", domains.DEFAULT_OFFER)]
-        added.append(Domain(name=name, customer=owner, offer=offer, created=t))
+        settings = {key: row.given[key] for key in ("frozen", "reply_sender") if key in row.given}
+        added.append(Domain(name=name, customer=owner, offer=offer, created=t, **settings))
         row.result = "added"
     Domain.objects.bulk_create(added)
 

@@ -86,6 +86,8 @@ def from_script(script: str, address: str) -> Found:
             _condition(row, test, found)
         else:
             found.note(address, f"line {test.line}: that it is in an {kind} branch is left out")
+    for line in _stops(commands, command):
+        found.note(address, f"line {line}: what a `stop` here kept from being answered is left out")
     if _discards(commands, around):
         row["copy"] = False
     _variables(row, commands, found)
@@ -246,6 +248,16 @@ def _window(row: dict[str, Any], test: Command) -> bool:
     name, value = place[relation.lower()]
     row[name] = value
     return True
+
+
+def _stops(commands: Sequence[Command], vacation: Command) -> Iterator[int]:
+    """Lines of the stops before the vacation whose conditions our own rules do not stand for."""
+    for path, command in _walk(commands):
+        if command is vacation:
+            return
+        ours = any(_spares_machines(Command("not", 0, tests=[test])) for _, test in path)
+        if command.name == "stop" and not ours:
+            yield command.line
 
 
 def _discards(commands: Sequence[Command], around: _Path) -> bool:
