@@ -9,7 +9,8 @@
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest
+# Two at a time: most tests wait for servers. A file stays together, with its servers.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint bench bench-growth soak guide migrations lock packages clean

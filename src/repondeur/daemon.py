@@ -32,7 +32,7 @@ from prometheus_client import start_http_server
 from prometheus_client.multiprocess import mark_process_dead
 
 from repondeur import metrics, project, systemd
-from repondeur.config import Config, Listen
+from repondeur.config import Config, ConfigError, Listen
 from repondeur.flow.batcher import Batcher
 from repondeur.flow.courier import LEASE, Courier
 from repondeur.flow.dialogue import Limits
@@ -103,20 +103,28 @@ class Sockets:
     """The bound sockets, shared by all workers. A part that is off has none."""
 
     def __init__(self, config: Config, only: Only | None) -> None:
-        self.lmtp = None if only == "web" else _bind(config.lmtp_listen)
-        self.smtp = None if only == "web" else _bind(config.smtp_listen)
-        self.http = None if only == "mail" else _bind(config.http_listen)
+        mail, web = only != "web", only != "mail"
+        self.lmtp = _bind("REPONDEUR_LMTP_LISTEN", config.lmtp_listen) if mail else None
+        self.smtp = _bind("REPONDEUR_SMTP_LISTEN", config.smtp_listen) if mail else None
+        self.http = _bind("REPONDEUR_HTTP_LISTEN", config.http_listen) if web else None
 
     def named(self) -> list[tuple[str, socket.socket]]:
         all_ = (("lmtp", self.lmtp), ("smtp", self.smtp), ("http", self.http))
         return [(name, sock) for name, sock in all_ if sock is not None]
 
 
-def _bind(address: Listen | None) -> socket.socket | None:
+def _bind(setting: str, address: Listen | None) -> socket.socket | None:
+    """Raises ConfigError when the address cannot be had."""
     if address is None:
         return None
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    return socket.create_server((address.host, address.port), family=family, backlog=512)
+    try:
+        return socket.create_server((address.host, address.port), family=family, backlog=512)
+    except OSError as error:
+        raise ConfigError(
+            f"{setting}: found {address.host}:{address.port}: {os.strerror(error.errno or 0)}; "
+            "accepted: an address of this machine and a port that nobody has"
+        ) from error
 
 
 # -- One worker
@@ -451,7 +459,11 @@ def set_up_logging(config: Config) -> None:
     ]
     if config.log_format == "json":
         structlog.configure(
-            processors=[*shared, structlog.processors.JSONRenderer(default=str)],
+            processors=[
+                *shared,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(default=str),
+            ],
             wrapper_class=structlog.make_filtering_bound_logger(level),
             logger_factory=structlog.WriteLoggerFactory(sys.stdout),
             cache_logger_on_first_use=True,

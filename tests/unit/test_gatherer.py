@@ -125,6 +125,22 @@ async def test_what_comes_while_a_call_waits_can_join_it() -> None:
     await gatherer.close()
 
 
+async def test_nothing_joins_a_batch_that_is_done() -> None:
+    """A call between two batches that asks for more would take jobs that nobody answers."""
+    work = Work()
+    gatherer = Gatherer("test", work)
+    assert await gatherer.do([1]) == [2]
+    held = threading.Event()
+    call = asyncio.ensure_future(gatherer.run(lambda: (held.wait(10), gatherer.more())))
+    await asyncio.sleep(0)
+    job = asyncio.ensure_future(gatherer.do([3]))
+    await asyncio.sleep(0)
+    held.set()
+    assert await call == (True, [])
+    assert await job == [6]
+    await gatherer.close()
+
+
 async def test_a_call_between_two_batches() -> None:
     work = Work()
     gatherer = Gatherer("test", work)

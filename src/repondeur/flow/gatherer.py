@@ -51,7 +51,7 @@ class Gatherer(Generic[T, R]):
         self._queue: SimpleQueue[_Job[T, R] | _Call | None] = SimpleQueue()
         self._held: _Job[T, R] | _Call | None = None  # taken from the queue, not yet at work
         self._batch: list[_Job[T, R]] = []
-        self._joining = True
+        self._joining = False  # only while `work` runs: a batch that is done takes nothing in
         self._loop = asyncio.get_running_loop()
         self._ended = self._loop.create_future()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -120,22 +120,23 @@ class Gatherer(Generic[T, R]):
             self._batch.append(entry)
             size += len(entry.items)
 
-    def _finish(self) -> None:
+    def _finish(self, *, joining: bool = True) -> None:
         """Work on the batch, and give each job its results."""
+        self._joining = joining
         try:
             results = self._work([item for job in self._batch for item in job.items])
         except Exception as error:
+            self._joining = False
             # The database away: for all alike. One message that nobody foresaw must not defer the
             # others of its batch.
             if isinstance(error, Error) or len(self._batch) == 1:
                 self._tell(_fail, self._batch, error)
                 return
-            batch, self._joining = self._batch, False
-            for job in batch:
+            for job in self._batch:
                 self._batch = [job]
-                self._finish()
-            self._joining = True
+                self._finish(joining=False)
         else:
+            self._joining = False
             self._tell(_deliver, self._batch, results)
 
     def _answer(self, call: _Call) -> None:
