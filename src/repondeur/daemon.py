@@ -43,7 +43,7 @@ from repondeur.flow.nexthop import next_hop
 from repondeur.flow.relay import relay as relay_to
 from repondeur.hosting import mx, operations
 from repondeur.hosting.directory import sync
-from repondeur.hosting.directory.source import SourceError
+from repondeur.hosting.foreign import SourceError
 from repondeur.panel import reminders
 from repondeur.postfix.following import Follower
 from repondeur.postfix.tools import ToolError

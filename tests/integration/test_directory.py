@@ -15,7 +15,8 @@ from urllib.parse import quote
 import pytest
 
 from repondeur.config import load
-from repondeur.hosting.directory.source import Box, Link, Rows, SourceError
+from repondeur.hosting.directory.source import Box, Link, Rows
+from repondeur.hosting.foreign import SourceError
 from repondeur.project import directory
 from tests.database import use_database
 from tests.integration.test_commands import Program

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repondeur.hosting.sources import SourceError, sieve
+from repondeur.hosting.foreign import SourceError
+from repondeur.hosting.sources import sieve
 from repondeur.hosting.sources.sieve_language import SieveError, parse
 from tests.database import configure
 

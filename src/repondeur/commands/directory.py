@@ -49,8 +49,8 @@ def sync(session: Session, dry_run: bool, remove: bool, force: bool, as_json: bo
             2,
         )
     from repondeur import project
-    from repondeur.hosting.directory.source import SourceError
     from repondeur.hosting.directory.sync import RefusedError, run
+    from repondeur.hosting.foreign import SourceError
 
     try:
         with progress_bars() as progress:

@@ -21,7 +21,7 @@ from repondeur.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from repondeur.hosting.sources import Found, Note
+    from repondeur.hosting.sources import Found
 
 # The names that the `ovh` clients read, too.
 KEYS = ("OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY")
@@ -101,14 +101,12 @@ def import_(
             "--sieve",
             2,
         )
-    document: Any = {}
-    notes: Sequence[Note] = ()
     session.open()
     from repondeur.hosting import importing
 
     with progress_bars() as progress:
         if file is not None:
-            document = _read(file)
+            document, notes = _read(file), []
         else:
             found = _found(ovh, domains, postfixadmin, sieve, address, progress)
             document, notes = {"responders": found.responders}, found.notes
@@ -127,7 +125,7 @@ def import_(
             {"section": one.section, "row": one.row, "error": str(one.error)}
             for one in report.errors
         ]
-        left = [{"address": note.address, "note": note.words} for note in notes]
+        left = [{"address": note.where, "note": note.words} for note in notes]
         print_json({"counts": counts, "errors": rows, "notes": left, "dry_run": dry_run})
     else:
         for name, count in counts.items():
@@ -146,7 +144,7 @@ def _found(
     progress: Callable[[str, int, int | None], None] | None,
 ) -> Found:
     """What the chosen source holds. Raises CommandError."""
-    from repondeur.hosting.sources import SourceError
+    from repondeur.hosting.foreign import SourceError
     from repondeur.hosting.sources import ovh as ovh_source
     from repondeur.hosting.sources import postfixadmin as postfixadmin_source
     from repondeur.hosting.sources import sieve as sieve_source

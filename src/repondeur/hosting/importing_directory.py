@@ -114,9 +114,9 @@ def domains_chunk(rows: Sequence[Row], t: datetime) -> None:
     added = []
     for name, row in wanted.items():
         owner = owners[row.given["customer"].lower()]
+        settings = {key: row.given[key] for key in ("frozen", "reply_sender") if key in row.given}
         if name in there:
             try:
-                settings = {key: row.given.get(key) for key in ("frozen", "reply_sender")}
                 if domains.change(
                     there[name], customer=owner, offer_=row.given.get("offer"), **settings
                 ):
@@ -125,7 +125,6 @@ def domains_chunk(rows: Sequence[Row], t: datetime) -> None:
                 row.fail([error])
             continue
         offer = offers[row.given.get("offer", domains.DEFAULT_OFFER)]
-        settings = {key: row.given[key] for key in ("frozen", "reply_sender") if key in row.given}
         added.append(Domain(name=name, customer=owner, offer=offer, created=t, **settings))
         row.result = "added"
     Domain.objects.bulk_create(added)

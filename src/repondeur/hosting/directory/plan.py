@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
-from repondeur.hosting.directory.wanted import Place, Problem, Wanted
+from repondeur.hosting.directory.wanted import Place, Wanted
 from repondeur.hosting.errors import Conflict, HostingError, NotFound
+from repondeur.hosting.foreign import Remark
 from repondeur.hosting.rows import entries_at
 from repondeur.store.models import Alias, Customer, Domain, Mailbox, Responder
 
@@ -50,7 +51,7 @@ class Plan:
     new_domains: dict[str, str] = field(default_factory=dict)  # name -> customer id
     mailboxes: Part = field(default_factory=Part)
     aliases: Part = field(default_factory=Part)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Remark] = field(default_factory=list)
     stay: set[Place] = field(default_factory=set)  # the mailboxes that there will be
     followed: list[Place] = field(default_factory=list)  # aliases that go with their mailbox
 
@@ -102,7 +103,7 @@ def _domains(plan: Plan, default_customer: str) -> None:
                 f"belongs to {here} here and to {said} at the source; mend: repondeur domain "
                 f"set {name} --customer {said}, or change the source"
             )
-            plan.problems.append(Problem(name, words))
+            plan.problems.append(Remark(name, words))
         owners[name] = here or said or default_customer
     for (name, _), (target, _) in wanted.aliases.items():  # a domain that has aliases only
         owners.setdefault(name, owners[target])
@@ -112,13 +113,13 @@ def _domains(plan: Plan, default_customer: str) -> None:
         if owner in known:
             plan.new_domains[name] = owner
         elif owner:
-            plan.problems.append(Problem(name, str(NotFound("no-customer", "customer", owner))))
+            plan.problems.append(Remark(name, str(NotFound("no-customer", "customer", owner))))
         else:
             words = (
                 "is not known here, and the source does not say whose it is; mend: repondeur "
                 "domain add, or REPONDEUR_DIRECTORY_CUSTOMER"
             )
-            plan.problems.append(Problem(name, words))
+            plan.problems.append(Remark(name, words))
 
 
 def _mailboxes(plan: Plan, remove: bool) -> None:
@@ -203,8 +204,8 @@ def _at(model: type[Entry], plan: Plan, places: Sequence[Place]) -> dict[Place, 
     return found
 
 
-def _problem(error: HostingError) -> Problem:
-    return Problem(error.found, error.message + (f"; mend: {error.mend}" if error.mend else ""))
+def _problem(error: HostingError) -> Remark:
+    return Remark(error.found, error.message + (f"; mend: {error.mend}" if error.mend else ""))
 
 
 def text(place: Place) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from repondeur.hosting.directory.source import SourceError
+from repondeur.hosting.foreign import SourceError
 
 WORDS = 300  # characters of what the program says
 

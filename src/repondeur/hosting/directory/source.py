@@ -6,10 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 
-class SourceError(Exception):
-    """A source that cannot be read; the message names it, what was found, and the mend."""
-
-
 @dataclass(frozen=True, slots=True)
 class Box:
     """A mailbox, as the source spells it. customer: the id of its domain's owner, "" unsaid."""

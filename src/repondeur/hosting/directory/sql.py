@@ -16,7 +16,8 @@ from urllib.parse import quote, unquote, urlsplit
 import psycopg
 
 from repondeur.hosting.directory.program import Program, lines, secret
-from repondeur.hosting.directory.source import Box, Link, SourceError
+from repondeur.hosting.directory.source import Box, Link
+from repondeur.hosting.foreign import SourceError
 
 CONNECT_TIMEOUT_S = 10
 STATEMENT_TIMEOUT_S = 60  # for each few thousand rows: a view that takes longer lacks an index

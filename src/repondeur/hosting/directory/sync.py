@@ -14,7 +14,8 @@ from repondeur.hosting import audit, delegates, domains
 from repondeur.hosting.directory import plan as planning
 from repondeur.hosting.directory.plan import Home, Part, Plan, chunks, text
 from repondeur.hosting.directory.source import Rows
-from repondeur.hosting.directory.wanted import Place, Problem, collect
+from repondeur.hosting.directory.wanted import Place, collect
+from repondeur.hosting.foreign import Remark
 from repondeur.store.fields import to_ms
 from repondeur.store.models import Alias, Answered, Customer, Domain, Mailbox, Responder
 from repondeur.store.sql import cursor
@@ -61,7 +62,7 @@ class Report:
     domains: Section
     mailboxes: Section
     aliases: Section
-    problems: list[Problem]
+    problems: list[Remark]
     shared: int
     elsewhere: int
     refusal: str

@@ -9,21 +9,11 @@ from dataclasses import dataclass, field
 from repondeur.hosting import addresses, customers
 from repondeur.hosting.directory.source import Box, Rows
 from repondeur.hosting.errors import HostingError
+from repondeur.hosting.foreign import Remark
 from repondeur.hosting.mailboxes import NAME_LENGTH
 
 Place = tuple[str, str]  # domain name and local part: sorts by domain
 TOLD_EVERY = 5000  # rows between two words on the progress
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What cannot be taken over. where: an address or a domain, as the source has it."""
-
-    where: str
-    words: str
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.words}"
 
 
 @dataclass(slots=True)
@@ -37,7 +27,7 @@ class Wanted:
     boxes: dict[Place, str] = field(default_factory=dict)
     aliases: dict[Place, Place] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[Remark] = field(default_factory=list)
     shared: int = 0
     elsewhere: int = 0
 
@@ -57,7 +47,7 @@ def collect(rows: Rows, tell: Callable[[int], None]) -> Wanted:
                 links[_place(row.alias)].add(_place(row.address))
         except HostingError as error:
             text = row.address if isinstance(row, Box) else f"{row.alias} → {row.address}"
-            wanted.problems.append(Problem(text, str(error)))
+            wanted.problems.append(Remark(text, str(error)))
     tell(count)
     for alias, targets in links.items():
         # Panels keep each mailbox as an alias of itself, and a mailbox's further targets there.
@@ -86,7 +76,7 @@ def _box(row: Box, wanted: Wanted) -> None:
     said = wanted.owners.setdefault(place[0], owner)
     if owner != said:
         words = f"customer: found {owner!r}, but {said!r} on another mailbox of the domain"
-        wanted.problems.append(Problem(row.address, words))
+        wanted.problems.append(Remark(row.address, words))
 
 
 def _name(text: str) -> str:

@@ -5,20 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-
-class SourceError(Exception):
-    """A source that cannot be read; the message names it, what was found, and the mend."""
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something about `address` that could not be carried over."""
-
-    address: str
-    words: str
-
-    def __str__(self) -> str:
-        return f"{self.address}: {self.words}"
+from repondeur.hosting.foreign import Remark
 
 
 @dataclass(slots=True)
@@ -26,10 +13,10 @@ class Found:
     """Rows for the section "responders", and what they leave out."""
 
     responders: list[dict[str, Any]] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
+    notes: list[Remark] = field(default_factory=list)
 
     def note(self, address: str, words: str) -> None:
-        self.notes.append(Note(address, words))
+        self.notes.append(Remark(address, words))
 
     def add(self, other: Found) -> None:
         self.responders += other.responders

@@ -6,14 +6,15 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from hashlib import sha1
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
-from repondeur.hosting.sources import Found, SourceError
+from repondeur.hosting.access import sign
+from repondeur.hosting.foreign import SourceError
+from repondeur.hosting.sources import Found
 
 ENDPOINTS = {
     "ovh-eu": "https://eu.api.ovh.com/1.0",
@@ -76,13 +77,11 @@ class Endpoint:
 
     def _signed(self, url: str) -> Mapping[str, str]:
         t = str(int(time.time()) + self._drift)
-        words = (self._keys.secret, self._keys.consumer, "GET", url, "", t)
-        digest = sha1("+".join(words).encode()).hexdigest()  # noqa: S324 # the scheme's
         return {
             "X-Ovh-Application": self._keys.application,
             "X-Ovh-Consumer": self._keys.consumer,
             "X-Ovh-Timestamp": t,
-            "X-Ovh-Signature": f"$1${digest}",
+            "X-Ovh-Signature": sign(self._keys.secret, self._keys.consumer, "GET", url, "", t),
         }
 
 

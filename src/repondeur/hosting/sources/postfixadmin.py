@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg.rows import dict_row
 
-from repondeur.hosting.sources import Found, SourceError
+from repondeur.hosting.foreign import SourceError
+from repondeur.hosting.sources import Found
 
 COLUMNS = ("email", "subject", "body", "activefrom", "activeuntil", "interval_time", "active")
 _QUERY = "SELECT * FROM vacation ORDER BY email"

@@ -12,8 +12,9 @@ from typing import Any
 
 from repondeur.hosting import addresses
 from repondeur.hosting.errors import Invalid
+from repondeur.hosting.foreign import SourceError
 from repondeur.hosting.markup import plain_text
-from repondeur.hosting.sources import Found, SourceError
+from repondeur.hosting.sources import Found
 from repondeur.hosting.sources.sieve_language import Command, SieveError, parse
 from repondeur.rules.address import mailboxes
 
