@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from asgiref.local import Local
 from django.db import connections
 from django.db.utils import ConnectionHandler
 
@@ -37,5 +38,7 @@ def use_database(url: str) -> Iterator[None]:
 
 def _point(settings: object) -> None:
     connections["default"].close()
-    del connections["default"]
+    # A thread that outlives the test (panel/background.py) would keep a connection of its own, to
+    # the database of the test before.
+    connections._connections = Local(connections.thread_critical)
     connections.settings["default"] = settings
