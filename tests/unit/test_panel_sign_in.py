@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.panel_house import PASSWORD, House, house
+from tests.panel_house import NOW, PASSWORD, House, house
 
 SIGN_IN = "/sign-in/"
 NEW = "une phrase à retenir"
@@ -58,6 +58,37 @@ def test_wrong_and_unknown_are_answered_alike(place: House) -> None:
     assert pages[0] == pages[1]
     assert "ne vont pas ensemble" in pages[0] or "do not go together" in pages[0]
     assert events() == ["sign-in-refused"]
+
+
+@pytest.mark.parametrize("typed", ["Hélène@Café.fr", "hélène@xn--caf-dma.fr"])
+def test_an_address_in_any_script_and_case(
+    place: House, settings_mail: list[Any], typed: str
+) -> None:
+    """A mailbox owner's account has the mailbox's address: é before the @ and after it."""
+    from repondeur.hosting import customers, delegates, domains, mailboxes
+
+    alice = customers.get("alice-rep")
+    domain, _new = domains.add(NOW, "café.fr", alice, "start")
+    mailboxes.add(NOW, domain, "hélène")
+    token = delegates.invite(NOW, domain, "hélène", alice).token
+    delegates.accept(token, "Hélène", PASSWORD, "fr", NOW)
+    assert sign_in(place.client(), typed).headers["Location"] == "/"
+    place.client().post("/password/forgotten/", {"email": typed})
+    assert [one.to for one in settings_mail] == [["hélène@xn--caf-dma.fr"]]
+
+
+@pytest.mark.parametrize("typed", ["", "x", "x" * 300, "a b@example.org"])
+def test_a_password_is_forgotten_for_an_address_alone(place: House, typed: str) -> None:
+    answer = place.client().post("/password/forgotten/", {"email": typed})
+    assert b'id="id_email_error"' in answer.content
+
+
+def test_an_address_with_capitals_signs_in(place: House) -> None:
+    from repondeur.hosting import customers
+
+    customers.add(NOW, "carol-rep", "Carol@Example.ORG", password_=PASSWORD)
+    assert customers.get("carol-rep").email == "carol@example.org"
+    assert sign_in(place.client(), "Carol@Example.ORG").headers["Location"] == "/emails/"
 
 
 @pytest.mark.parametrize("login", ["", "x" * 300, "é\x00", "<script>"])

@@ -28,12 +28,15 @@ def nic(text: str, field: str = "nic") -> str:
 
 
 def email(text: str, field: str = "email") -> str:
-    """A mail address to reach the customer at. Raises Invalid("email")."""
+    """A mail address to reach the customer at, canonical: people sign in by it, in any case.
+
+    Raises Invalid("email").
+    """
     try:
         validate_email(text)
-    except ValidationError as error:
+        return addresses.joined(text, field)
+    except (ValidationError, Invalid) as error:
         raise Invalid("email", field, text) from error
-    return text
 
 
 def password(text: str, field: str = "password") -> str:
@@ -85,7 +88,9 @@ def add(
                 return Customer.objects.create_user(nic(id_), secret, created=t, **wanted), True
         except IntegrityError as error:  # another process was first
             raise Exists("customer-exists", "nic", id_) from error
-    same = all(getattr(there, key) == value for key, value in wanted.items())
+    found = {key: getattr(there, key) for key in wanted}
+    found["email"] = there.email.lower()  # older versions kept it as it was typed
+    same = found == wanted
     if not same or (secret is not None and not there.check_password(secret)):
         raise Exists("customer-exists", "nic", id_)
     return there, False

@@ -34,5 +34,4 @@ def send(due: forgotten.Due) -> None:
         [customer.email],
         headers={"Auto-Submitted": "auto-generated"},  # RFC 3834 §5
     )
-    data = message.message().as_bytes().replace(b"\n", b"\r\n")
-    mail_out.send(settings.PANEL_MAIL_OUT, message.recipients(), data)
+    mail_out.send(settings.PANEL_MAIL_OUT, message)

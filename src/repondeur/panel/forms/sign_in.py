@@ -9,10 +9,14 @@ from allauth.mfa.base import forms as second
 from allauth.mfa.totp import forms as totp
 from allauth.mfa.webauthn import forms as passkey
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from repondeur.hosting import addresses
 from repondeur.hosting.customers import PASSWORD_LENGTH
+from repondeur.hosting.errors import Invalid
+from repondeur.panel.sentences import sentence
 
 LOGIN_LENGTH = 254  # an e-mail address, the longer of the two
 
@@ -49,14 +53,32 @@ class SignInForm(account.LoginForm):
         word(self, "remember", _("Stay signed in on this device"))
         limit(self, login=LOGIN_LENGTH, password=PASSWORD_LENGTH)
 
+    def clean_login(self) -> str:
+        login: str = super().clean_login()
+        try:
+            return addresses.joined(login)  # as accounts keep it: HÉLÈNE@café.fr is one of them
+        except Invalid:
+            return login
+
 
 class ForgottenForm(account.ResetPasswordForm):
     """Where to send the link for a new password."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        word(self, "email", _("Your e-mail address"), autocomplete="email")
+        # Not allauth's field: Django's EmailField refuses what RFC 6531 allows before the @.
+        self.fields["email"] = forms.CharField(widget=forms.TextInput(attrs={"autofocus": True}))
+        word(self, "email", _("Your e-mail address"), autocomplete="email", inputmode="email",
+             autocapitalize="none", spellcheck="false")  # fmt: skip
         limit(self, email=LOGIN_LENGTH)
+
+    def clean_email(self) -> str:
+        try:
+            self.cleaned_data["email"] = addresses.joined(self.cleaned_data["email"], "email")
+        except Invalid as error:
+            raise ValidationError(sentence(error)) from error
+        email: str = super().clean_email()
+        return email
 
 
 NEW_PASSWORD_HELP = _("At least 10 characters. A short sentence is easy to keep in mind.")
