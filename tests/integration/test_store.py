@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -386,6 +387,26 @@ def test_every_statement_of_the_batch_is_searched_by_index(store: str) -> None:
                 plan = [row[0] for row in cursor.fetchall()]
                 assert not [line for line in plan if "Seq Scan" in line], plan
     assert checked >= 5
+
+
+def test_outer_joins_of_the_batch_follow_the_keys_that_citus_spreads_by(store: str) -> None:
+    """It refused "complex joins": a mailbox joined to the list of values, not to its responder."""
+    from django.test.utils import CaptureQueriesContext
+
+    from repondeur.store.distribute import BY_DOMAIN
+
+    with CaptureQueriesContext(connection) as captured:
+        answer(item(), item(CHARLIE, number=2))
+    outer = 0
+    for query in captured.captured_queries:
+        named = re.findall(r"(?:FROM|JOIN) (\w+) (\w+)\b", query["sql"])
+        spread = {alias for table, alias in named if table in BY_DOMAIN}
+        for alias, other in re.findall(
+            r"LEFT JOIN \w+ (\w+) ON \1\.domain_id = (\w+)\.", query["sql"]
+        ):
+            outer += 1
+            assert other in spread or spread == {alias}, query["sql"]
+    assert outer >= 2
 
 
 def test_reason_codes_fit_their_column(store: str) -> None:

@@ -127,7 +127,7 @@ def _responders(db: Cursor, keys: Iterable[tuple[int, str]]) -> dict[tuple[int, 
         " JOIN responder r ON r.domain_id = w.domain_id AND r.local = w.local"
         " JOIN domain d ON d.id = w.domain_id"
         " JOIN customer c ON c.id = d.customer_id"
-        " LEFT JOIN mailbox m ON m.domain_id = w.domain_id AND m.local = w.local",
+        " LEFT JOIN mailbox m ON m.domain_id = r.domain_id AND m.local = r.local",
         parameters,
     )
     return {(row[0], row[1]): _row(row) for row in db.fetchall()}
