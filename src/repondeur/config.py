@@ -123,6 +123,13 @@ def _is_host(text: str) -> bool:
     return True
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _number(text: str, low: int, high: int) -> int:
     value = int(text) if re.fullmatch(r"[0-9]{1,18}", text) else -1
     if not low <= value <= high:
@@ -175,6 +182,8 @@ def _target(text: str, schemes: tuple[str, ...]) -> Target:
         raise ValueError
     if starttls not in ("required", "optional", "never"):
         raise ValueError
+    if scheme == "lmtp" and (parts.query or "@" in parts.netloc):
+        raise ValueError  # LMTP to a next hop has neither
     user, password = _login(parts)
     port = DEFAULT_PORTS[scheme] if parts.port is None else _number(str(parts.port), 1, 65535)
     return Target(
@@ -184,7 +193,7 @@ def _target(text: str, schemes: tuple[str, ...]) -> Target:
 
 
 def _login(parts: SplitResult) -> tuple[str, str]:
-    if parts.username and parts.password is None:
+    if bool(parts.username) != bool(parts.password):
         raise ValueError
     return unquote(parts.username or ""), unquote(parts.password or "")
 
@@ -629,6 +638,14 @@ def _together(config: Config) -> list[str]:
             f"REPONDEUR_NEXT_HOP (from {config.origins['next_hop']}): found nothing, but inline "
             f"mode delivers mail; accepted: {_BY_NAME['next_hop'].accepted}"
         )
+    for name in ("relay", "next_hop"):
+        target = getattr(config, name)
+        if target and target.user and target.starttls == "never" and not _is_loopback(target.host):
+            problems.append(
+                f"{_BY_NAME[name].variable} (from {config.origins[name]}): found a password and "
+                f"starttls=never, which would send it in clear to {target.host}; accepted: "
+                "starttls=required, or a server on this machine"
+            )
     for one, other in (("tls_cert", "tls_key"), ("tls_key", "tls_cert")):
         if getattr(config, one) and not getattr(config, other):
             problems.append(

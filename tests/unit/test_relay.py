@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from repondeur.config import load
+from repondeur.flow.nexthop import next_hop
 from repondeur.flow.relay import Outgoing, Relay, Sent, relay
 from tests.peers.sink import DROP, EXTENSIONS, Sink
 
@@ -52,12 +54,33 @@ async def test_relay_urls_taken(url: str) -> None:
         "smtp://user:hush@mx.example?starttls=maybe",
         "smtp://user:hush@mx.example/path",
         "smtp://hush@mx.example",
+        "smtp://user:hush@mx.example?starttls=never",
     ],
 )
 async def test_relay_urls_refused_without_the_password(url: str) -> None:
-    with pytest.raises(ValueError, match=r"names no mail server|without a password") as caught:
+    with pytest.raises(
+        ValueError, match=r"names no mail server|without a password|in clear"
+    ) as caught:
         relay(url, "mx.example")
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "smtp://mx.example",
+        "smtp://mx.example?starttls=required",
+        "smtp://mx.example?starttls=optional",
+        "smtp://mx.example?starttls=never",
+        "smtp://user:p%40ss@[::1]:587?starttls=never",
+        "maildir:replies",
+    ],
+)
+async def test_a_relay_that_the_settings_take_is_taken_here(url: str) -> None:
+    """`starttls=never` passed the settings and stopped `serve` with a traceback."""
+    config = load({"REPONDEUR_RELAY": url, "REPONDEUR_NEXT_HOP": url})
+    await relay(str(config.relay), "mx.example").close()
+    await next_hop(str(config.next_hop), "mx.example").close()
 
 
 @pytest.mark.parametrize("extensions", [EXTENSIONS, ()], ids=["pipelined", "plain"])
@@ -165,6 +188,23 @@ async def test_smtputf8_needs_the_relays_word() -> None:
         async with relay_to(f"smtp://{sink.address}") as out:
             assert (await out.send(outgoing("zoé@example.net", True))).code == 250
         assert "SMTPUTF8" in sink.received[0].mail_options
+
+
+@pytest.mark.parametrize("extensions", [EXTENSIONS, ()], ids=["pipelined", "plain"])
+@pytest.mark.parametrize(
+    ("stage", "reply"), [("MAIL", "354 go ahead"), ("RCPT", "354 go ahead"), ("DATA", "250 ok")]
+)
+async def test_a_reply_out_of_turn_neither_starts_nor_ends_a_message(
+    stage: str, reply: str, extensions: tuple[str, ...]
+) -> None:
+    """354 to MAIL had the message sent as commands; 250 to DATA passed for the final one."""
+    with Sink(extensions) as sink:
+        async with relay_to(f"smtp://{sink.address}") as out:
+            sink.replies[stage] = reply
+            assert await out.send(outgoing()) == Sent(0, f"out of turn: {reply}")
+            assert not any(line.startswith("From:") for line in sink.commands)
+            sink.clear()
+            assert (await out.send(outgoing())).code == 250
 
 
 async def test_address_cannot_add_a_command(sink: Sink) -> None:

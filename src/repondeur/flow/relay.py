@@ -19,7 +19,9 @@ from repondeur.flow.wire import connect_smtp
 __all__ = ["MaildirRelay", "Outgoing", "Relay", "Sent", "SmtpRelay", "relay"]
 
 SMTP_PORT = 25
-ACCEPTED = "smtp://[user:password@]host[:port][?starttls=required] or maildir:DIR"
+ACCEPTED = "smtp://[user:password@]host[:port][?starttls=required|optional|never] or maildir:DIR"
+# What each says of STARTTLS to wire.connect_smtp.
+_STARTTLS = {"required": True, "optional": None, "never": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +121,22 @@ def smtp_pool(url: str, hostname: str, sessions: int, accepted: str) -> Pool:
     host = parts.hostname
     if parts.scheme != "smtp" or not host or parts.path not in ("", "/") or parts.fragment:
         raise ValueError(wrong)
-    if query not in ([], [("starttls", "required")]):
+    options = dict(query)
+    wanted = options.pop("starttls", "optional")
+    if options or wanted not in _STARTTLS:
         raise ValueError(wrong)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if bool(user) != bool(password):
         raise ValueError(f"{shown!r} has a user without a password or the reverse")
-    required = bool(query)
-    starttls: bool | None = None
-    if required or (user and not _loopback(host)):
+    starttls = _STARTTLS[wanted]
+    if user and not _loopback(host):
         # A password leaves the machine under a verified certificate only.
+        if starttls is False:
+            raise ValueError(
+                f"{shown!r} would send the password in clear: leave starttls=never out"
+            )
         starttls = True
-    elif _loopback(host):
+    elif starttls is None and _loopback(host):
         starttls = False  # nobody listens between us and ourselves
     context = None
     if starttls is not False:
