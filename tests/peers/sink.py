@@ -49,7 +49,7 @@ class _Session:
 
 
 class Sink:
-    """An SMTP server in a thread of its own.
+    """An SMTP server in a thread of its own; LMTP for one recipient a message.
 
     extensions: what EHLO offers. starttls: offer STARTTLS with a self-signed certificate.
     users: name -> password; offers AUTH PLAIN and LOGIN and refuses MAIL without it (530).
@@ -174,7 +174,7 @@ class Sink:
             verb = verb.upper()
             self.commands.append(line)
             match verb:
-                case "EHLO" | "HELO":
+                case "EHLO" | "HELO" | "LHLO":
                     self._say(writer, "EHLO", self._greeting(session))
                 case "STARTTLS" if self._tls is not None:
                     writer.write(b"220 2.0.0 go ahead\r\n")

@@ -12,7 +12,8 @@ from repondeur.flow.pool import Sent
 from repondeur.flow.spool import Spool
 from tests.peers.sink import DROP, Sink
 
-TRACE = b"Return-Path: <a@example.net>\r\n"
+TRACE = b"Received: from [192.0.2.1] by mx.example; now\r\n"
+RETURN_PATH = b"Return-Path: <a@x>\r\n"
 MESSAGE = b"Subject: hi\r\n\r\n.dot\r\n" + b"line\r\n" * 20000
 
 
@@ -51,11 +52,21 @@ async def test_next_hops_refused(url: str) -> None:
         (Sent(250, "2.1.5 kept"), Status(250, "2.1.5", "kept")),
         (Sent(250, "kept"), Status(250, "2.0.0", "kept")),
         (Sent(550, "5.1.1 nobody"), Status(550, "5.1.1", "nobody")),
-        (Sent(0, "away"), Status(451, "4.4.1", "Next hop did not answer, try again later")),
+        (
+            Sent(0, "away"),
+            Status(451, "4.4.1", "Next hop did not answer, try again later", "away"),
+        ),
         (
             Sent(354, "go"),
-            Status(451, "4.5.0", "Next hop answered out of turn, try again later"),
+            Status(451, "4.5.0", "Next hop answered out of turn, try again later", "354 go"),
         ),
+        # Design §3: if the next hop defers, the answer is 451. Its 421 ends its session, not ours.
+        (Sent(421, "4.3.2 closing"), Status(451, "4.3.2", "closing")),
+        (Sent(452, "4.2.2 over quota"), Status(451, "4.2.2", "over quota")),
+        (Sent(450, "greylisted"), Status(451, "4.0.0", "greylisted")),
+        # It refused us, not the message: the hoster has to mend the setting, and no mail bounces.
+        (Sent(530, "5.7.0 STARTTLS first"), Status(451, "4.7.0", "STARTTLS first")),
+        (Sent(550, "4.1.1 odd"), Status(550, "5.1.1", "odd")),
     ],
 )
 def test_reply_as_ours_to_give(sent: Sent, answer: Status) -> None:
@@ -69,7 +80,8 @@ async def test_maildir_takes_a_message(tmp_path: Path, spool: Spool) -> None:
     await hop.close()
     assert got.code == 250
     (kept,) = (tmp_path / "mail/example.org/bob/new").iterdir()
-    assert kept.read_bytes() == (TRACE + MESSAGE).replace(b"\r\n", b"\n")
+    # RFC 5321 §4.4: where the way ends, the sender is written down.
+    assert kept.read_bytes() == (RETURN_PATH + TRACE + MESSAGE).replace(b"\r\n", b"\n")
 
 
 async def test_maildir_that_cannot_be_made_defers(tmp_path: Path, spool: Spool) -> None:

@@ -10,11 +10,13 @@ from repondeur.flow.spool import Spool
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One reply line: "250", "2.0.0", "ok"."""
+    """One reply line: "250", "2.0.0", "ok". cause: what the log says of it, and the peer does not
+    need to know."""
 
     code: int
     enhanced: str
     text: str
+    cause: str = ""
 
     def __str__(self) -> str:
         return f"{self.code} {self.enhanced} {self.text}"

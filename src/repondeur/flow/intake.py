@@ -20,8 +20,9 @@ from repondeur.flow.incoming import Incoming, Status
 from repondeur.flow.nexthop import NextHop
 from repondeur.flow.relay import Outgoing
 from repondeur.mail.identity import identity
-from repondeur.mail.read import read
+from repondeur.mail.read import HEAD_LIMIT, read
 from repondeur.rules.address import unwrap_tap
+from repondeur.rules.headers import split
 from repondeur.rules.model import Envelope, Head, Reason
 from repondeur.rules.route import Route, route
 from repondeur.rules.schedule import state
@@ -32,6 +33,9 @@ log = structlog.get_logger(__name__)
 
 MESSAGES = Counter("repondeur_messages", "Recipients of messages taken in, by reason", ["reason"])
 ROUTED = Counter("repondeur_routed", "Recipients of messages in inline mode, by route", ["route"])
+DELIVERIES = Counter(
+    "repondeur_deliveries", "Recipients whose mail the next hop or a copy target got", ["fate"]
+)
 DEFERRED = Counter("repondeur_deferred", "Recipients met with 451: the database was away")
 LOST = Counter("repondeur_replies_lost", "Replies not made: the database was away after delivery")
 
@@ -172,7 +176,7 @@ class Inline:
         if taken.dropped:
             log.info("dropped: no copy", sender=incoming.sender, recipient=recipient)
             return DROPPED
-        hop, target = self._next_hop, taken.target
+        hop, hop_name, target = self._next_hop, "next hop", taken.target
         trace = self._received(incoming, recipient)
         if taken.forwarded:
             # Delivered-To marks the way, so that a message meets each address once only.
@@ -189,29 +193,46 @@ class Inline:
             if home.mailbox:
                 target = home.mailbox
             else:
-                hop = self._forwarder
+                hop, hop_name = self._forwarder, "forwarder"
         elif destination.mailbox == destination.address:
             target = recipient  # with its tag: the mail server files by it
         assert incoming.spool is not None
         status = await hop.deliver(
-            incoming.sender, target, incoming.spool, trace=trace, smtputf8=incoming.smtputf8
+            incoming.sender,
+            target,
+            incoming.spool,
+            trace=trace,
+            smtputf8=incoming.smtputf8 and _needs_smtputf8(incoming, target),
         )
+        fate = {2: "accepted", 4: "deferred"}.get(status.code // 100, "refused")
+        DELIVERIES.labels(fate).inc()
         log.info(
-            taken.name,
+            taken.name if fate == "accepted" else f"{fate}: {hop_name}",
             sender=incoming.sender,
             recipient=recipient,
             target=target,
             status=str(status),
+            **({"cause": status.cause} if status.cause else {}),
         )
         return status
 
     def _received(self, incoming: Incoming, recipient: str) -> bytes:
         """The trace field that each hop owes (RFC 5321 §4.4)."""
         when = self._clock().strftime("%a, %d %b %Y %H:%M:%S +0000")
+        # A name that is not ASCII would make the next hop's SMTPUTF8 needed for the trace alone.
+        wanted = f"for <{recipient}>" if recipient.isascii() else ""
         return (
             f"Received: from [{incoming.client}] by {self._hostname} (Repondeur)\r\n"
-            f"\tfor <{recipient}>; {when}\r\n"
-        ).encode("utf-8", "surrogateescape")
+            f"\t{wanted}; {when}\r\n"
+        ).encode()
+
+
+def _needs_smtputf8(incoming: Incoming, target: str) -> bool:
+    """Whether the message cannot go without it. Some clients ask for it with each message, and many
+    next hops do not offer it: what is ASCII passes all the same (RFC 6531 §3.4)."""
+    header = incoming.head[: split(incoming.head)[1]]
+    known = len(header) < HEAD_LIMIT
+    return not (known and header.isascii() and incoming.sender.isascii() and target.isascii())
 
 
 def _send_off(items: list[Item], outcomes: list[Outcome], courier: Courier, t: datetime) -> None:

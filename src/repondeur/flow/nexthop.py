@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 from functools import lru_cache, partial
 from itertools import chain
@@ -14,15 +13,15 @@ from repondeur.flow.incoming import Status
 from repondeur.flow.maildir import Maildir
 from repondeur.flow.pool import SESSIONS, Letter, Pool, Sent
 from repondeur.flow.relay import smtp_pool
-from repondeur.flow.spool import Spool
+from repondeur.flow.spool import FULL, Spool
 from repondeur.flow.wire import connect_lmtp
+from repondeur.rules.retry import SESSION_REFUSALS
 
 ACCEPTED = "maildir:DIR, lmtp://host:port or smtp://host:port"
 LMTP_PORT = 24  # RFC 2033 names none but forbids 25; Dovecot's and Postfix's documents use 24
 NAME_LIMIT = 255  # octets of a file name on the usual file systems
 
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class NextHop(Protocol):
@@ -50,7 +49,7 @@ class MaildirHop:
 
     async def deliver(
         self,
-        sender: str,  # noqa: ARG002  # the trace names it in Return-Path
+        sender: str,
         recipient: str,
         message: Spool,
         *,
@@ -62,12 +61,14 @@ class MaildirHop:
         if not all(names) or max(map(len, names)) > NAME_LIMIT:
             return Status(553, "5.1.3", "No mailbox can have this name")
         folder = f"{self._folder}/{names[0]}/{names[1]}"
+        # Here the way ends (RFC 5321 §4.4).
+        top = f"Return-Path: <{sender}>\r\n".encode("utf-8", "surrogateescape") + trace
         try:
-            await self._maildir.deliver(folder, lambda: chain((trace,), message.blocks()))
+            await self._maildir.deliver(folder, lambda: chain((top,), message.blocks()))
         except OSError as error:
-            if error.errno in _FULL:
-                return Status(452, "4.3.1", "Insufficient storage, try again later")
-            return Status(451, "4.3.0", "Mailbox cannot be written, try again later")
+            if error.errno in FULL:
+                return Status(452, "4.3.1", "Insufficient storage, try again later", str(error))
+            return Status(451, "4.3.0", "Mailbox cannot be written, try again later", str(error))
         return Status(250, "2.0.0", "Delivered")
 
     async def check(self) -> str | None:
@@ -128,16 +129,21 @@ def next_hop(url: str, hostname: str) -> NextHop:
 
 
 def status(sent: Sent) -> Status:
-    """A server's reply as ours to give; anything but 2xx and 5xx is temporary."""
+    """A server's reply as ours to give. Only what it said of this message is for good."""
     if sent.code == 0:
-        return Status(451, "4.4.1", "Next hop did not answer, try again later")
+        return Status(451, "4.4.1", "Next hop did not answer, try again later", sent.text)
     family = sent.code // 100
     if family not in (2, 4, 5):
-        return Status(451, "4.5.0", "Next hop answered out of turn, try again later")
+        cause = f"{sent.code} {sent.text}"
+        return Status(451, "4.5.0", "Next hop answered out of turn, try again later", cause)
+    code = sent.code
+    if family == 4 or code in SESSION_REFUSALS:
+        # Its own code may speak of its session, which ours is not: 421 would end it.
+        family, code = 4, 451
     enhanced = _ENHANCED.match(sent.text)
     if enhanced is None:
-        return Status(sent.code, f"{family}.0.0", sent.text)
-    return Status(sent.code, enhanced[1], sent.text[enhanced.end() :])
+        return Status(code, f"{family}.0.0", sent.text)
+    return Status(code, f"{family}{enhanced[1][1:]}", sent.text[enhanced.end() :])
 
 
 @lru_cache(4096)  # a mailbox gets many messages, a domain more

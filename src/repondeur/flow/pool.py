@@ -198,7 +198,7 @@ class Pool:
                 handed_over = False
                 letter = current.letter
                 if letter.smtputf8 and "SMTPUTF8" not in wire.extensions:  # RFC 6531 §3.2
-                    current.settle(Sent(553, "5.6.7 the relay does not offer SMTPUTF8"))
+                    current.settle(Sent(553, "5.6.7 SMTPUTF8 is needed, and not offered there"))
                     current = self._next()
                     continue
                 code, text = await _envelope(wire, letter, written=written)
@@ -294,8 +294,8 @@ async def _envelope(wire: Wire, letter: Letter, *, written: bool) -> tuple[int, 
         for line in _mail_and_rcpt(wire, letter):
             code, text = await wire.ask(line, COMMAND_TIMEOUT)
             if code // 100 != 2:
-                return code, text
-        return await wire.ask("DATA", DATA_TIMEOUT)
+                return _refusal(code, text)
+        return _answer_to_data(*await wire.ask("DATA", DATA_TIMEOUT))
     if not written:
         wire.write(_commands(wire, letter))
     answers = await wire.replies(3, COMMAND_TIMEOUT)
@@ -304,5 +304,17 @@ async def _envelope(wire: Wire, letter: Letter, *, written: bool) -> tuple[int, 
             if answers[2][0] == 354:  # RFC 2920 §3.1: such a server waits for an empty message
                 wire.write(b".\r\n")
                 await wire.replies(1, FINAL_TIMEOUT)
-            return code, text
-    return answers[2]
+            return _refusal(code, text)
+    return _answer_to_data(*answers[2])
+
+
+def _answer_to_data(code: int, text: str) -> tuple[int, str]:
+    """354 or a refusal: a 250 must not pass for the one to the final dot."""
+    return (code, text) if code == 354 else _refusal(code, text)
+
+
+def _refusal(code: int, text: str) -> tuple[int, str]:
+    """A refusal, which a 354 to MAIL is none of: the message would be read as commands."""
+    if code < 400:
+        raise SessionLostError(f"out of turn: {code} {text}")
+    return code, text

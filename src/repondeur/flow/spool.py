@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 MEMORY_LIMIT = 1 << 20  # octets kept in memory: nearly all mail; 100 sessions cost 100 MiB at most
+FULL = (errno.ENOSPC, errno.EDQUOT)  # an OSError that says: no room
 BLOCK = 1 << 16  # octets read at a time; one socket write
 
 
