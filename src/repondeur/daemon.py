@@ -118,8 +118,11 @@ def _bind(setting: str, address: Listen | None) -> socket.socket | None:
     if address is None:
         return None
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    both = address.host == "::" and socket.has_dualstack_ipv6()  # every address, of IPv4 too
     try:
-        return socket.create_server((address.host, address.port), family=family, backlog=512)
+        return socket.create_server(
+            (address.host, address.port), family=family, backlog=512, dualstack_ipv6=both
+        )
     except OSError as error:
         raise ConfigError(
             f"{setting}: found {address.host}:{address.port}: {os.strerror(error.errno or 0)}; "

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
+import os
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -17,12 +20,19 @@ from typing import Any
 
 import pytest
 import uvloop
+from prometheus_client import REGISTRY
 
 from repondeur.flow.listener import Incoming, Limits, Listener, Status
+from tests.peers.process import wait_for
 from tests.peers.wire import Wire
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 OK = Status(250, "2.0.0", "ok")
+
+
+def refused(cause: str) -> float:
+    """How many messages were, so far."""
+    return REGISTRY.get_sample_value("repondeur_refused_total", {"cause": cause}) or 0.0
 
 
 @dataclass
@@ -73,12 +83,11 @@ def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Start]:
         } | options
         if settings["keep_message"]:
             settings["verify"] = taken.verify
+        sock = settings.pop("sock", None) or socket.create_server(("127.0.0.1", 0))
         loop = new_loop()
         thread = threading.Thread(target=loop.run_forever)
         thread.start()
         listener = Listener(taken.accept, **settings)
-        sock = socket.socket()
-        sock.bind(("127.0.0.1", 0))
         taken.port = sock.getsockname()[1]
         asyncio.run_coroutine_threadsafe(listener.serve(sock), loop).result(10)
         taken.close = lambda grace: asyncio.run_coroutine_threadsafe(listener.close(grace), loop)
@@ -206,10 +215,12 @@ def test_smuggled_end_is_refused_and_closed(start: Start, dot: bytes) -> None:
         wire.raw(b"LHLO me\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\n")
         for code in ["220", "250", "250", "250", "354"]:
             wire.expect(code)
+        counted = refused("bare line ends")
         wire.raw(b"hi" + dot + b"MAIL FROM:<evil@x>\r\nRCPT TO:<b@x>\r\nDATA\r\n")
         wire.expect("550 5.5.2")
         assert wire.closed()
         assert not taken.messages
+        assert refused("bare line ends") == counted + 1
 
 
 def test_uncaught_error_is_temporary_and_tells_nothing(start: Start) -> None:
@@ -242,6 +253,8 @@ def test_smtp_inline_one_recipient_a_transaction(start: Start) -> None:
             S: 250
             C: RCPT TO:<c@x>
             S: 452 4.5.3
+            C: RCPT TO:<nobody@x>
+            S: 550 5.1.1
             C: DATA
             S: 354
         """)
@@ -255,10 +268,40 @@ def test_over_size_is_swallowed_then_refused(start: Start) -> None:
         wire.raw(b"LHLO me\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\n")
         for code in ["220", "250", "250", "250", "354"]:
             wire.expect(code)
+        counted = refused("too large")
         wire.data(b"z" * (1 << 20))
         wire.expect("552 5.3.4")
         wire.ask("NOOP", "250")
         assert not taken.messages
+        assert refused("too large") == counted + 1
+
+
+@pytest.mark.parametrize("protocol", ["lmtp", "smtp"])
+@pytest.mark.parametrize(
+    ("error", "answer"), [(errno.ENOSPC, "452 4.3.1"), (errno.ENOENT, "451 4.3.0")]
+)
+def test_no_room_to_spool_is_told_to_each_recipient(
+    start: Start, monkeypatch: pytest.MonkeyPatch, protocol: str, error: int, answer: str
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    with start(protocol=protocol, keep_message=True) as taken, Wire(taken.port) as wire:
+        monkeypatch.setattr(tempfile, "TemporaryFile", full)
+        wire.expect("220")
+        wire.ask("LHLO me" if protocol == "lmtp" else "EHLO me", "250")
+        wire.ask("MAIL FROM:<a@x>", "250")
+        recipients = ["b@x", "c@x"] if protocol == "lmtp" else ["b@x"]
+        for recipient in recipients:
+            wire.ask(f"RCPT TO:<{recipient}>", "250")
+        wire.ask("DATA", "354")
+        counted = refused("spool")
+        wire.data(b"z" * (2 << 20))
+        for _ in recipients:
+            wire.expect(answer)
+        wire.ask("MAIL FROM:<a@x>", "250")
+        assert not taken.messages
+        assert refused("spool") == counted + 1
 
 
 def test_limits(start: Start) -> None:
@@ -285,6 +328,20 @@ def test_peer_outside_the_trusted_networks(start: Start) -> None:
         assert wire.closed()
 
 
+def test_peer_by_any_kind_of_address(start: Start) -> None:
+    """A socket for IPv6 and IPv4 gives IPv4 peers as ::ffff:127.0.0.1 (RFC 4291 §2.5.5.2)."""
+    trusted = (ipaddress.ip_network("127.0.0.1/32"), ipaddress.ip_network("::1/128"))
+    sock = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    with start(trusted=trusted, sock=sock) as taken:
+        for host, source, answer in [
+            ("127.0.0.1", "127.0.0.1", "220"),
+            ("::1", "::1", "220"),
+            ("127.0.0.1", "127.0.0.2", "554 5.7.1"),
+        ]:
+            with Wire(taken.port, host, source=source) as wire:
+                wire.expect(answer)
+
+
 @pytest.mark.parametrize(
     "begun", [b"", b"LHLO me\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\nx"]
 )
@@ -294,6 +351,22 @@ def test_silent_peer_is_told_and_closed(start: Start, begun: bytes) -> None:
         wire.raw(begun)
         lines = list(iter(wire.line, None))
         assert lines[-1].startswith("421 4.4.2")
+
+
+def test_peer_that_never_reads_is_cut(start: Start) -> None:
+    """Its replies could not be written, so its connection was never closed."""
+    limits = Limits(max_connections=1, command_timeout=0.1, data_timeout=0.1)
+    with start(limits=limits) as taken, Wire(taken.port) as deaf:
+        deaf.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.socket.settimeout(0.2)
+        with pytest.raises(OSError, match=r"timed out|reset|Broken pipe"):
+            deaf.raw(b"HELP\r\n" * 2_000_000)
+
+        def admitted() -> bool:
+            with Wire(taken.port) as next_:
+                return next_.reply().code == 220
+
+        wait_for(admitted, "room for the next peer")
 
 
 def test_close_lets_a_message_end_and_tells_the_idle(start: Start) -> None:

@@ -113,11 +113,16 @@ class Dialogue:
 
     def recipient(self, address: str, status: Status | None = None) -> None:
         """Take an address in; a status refuses it."""
-        if status is None:
+        if status is not None:
+            self.status(status)
+        elif len(self.recipients) >= self._most_recipients:
+            # SMTP has one reply for all recipients. Where each may fare differently (inline), one
+            # recipient a transaction keeps that reply exact; a queueing client sends the next
+            # ones in further transactions. RFC 5321 §4.5.3.1.8 asks for 100: see docs/rfc.md.
+            self.reply("452 4.5.3 Too many recipients")
+        else:
             self.recipients.append(address)
             self.reply("250 2.1.5 Ok")
-        else:
-            self.status(status)
 
     def answer(self, statuses: Sequence[Status]) -> None:
         """After the final dot: one line per accepted recipient in LMTP (RFC 2033 §4.2), one line
@@ -247,11 +252,6 @@ class Dialogue:
             self.reply("555 5.5.4 Parameter not supported")
         elif not address.isascii() and not self.smtputf8:
             self.reply("553 5.6.7 Address needs SMTPUTF8")  # RFC 6531 §3.5
-        elif len(self.recipients) >= self._most_recipients:
-            # SMTP has one reply for all recipients. Where each may fare differently (inline), one
-            # recipient a transaction keeps that reply exact; a queueing client sends the next
-            # ones in further transactions. RFC 5321 §4.5.3.1.8 asks for 100: see docs/rfc.md.
-            self.reply("452 4.5.3 Too many recipients")
         elif self._verifies:
             self.candidate = address
             return Wish.VERIFY

@@ -13,9 +13,13 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Literal
 
+import structlog
+
 from repondeur.flow.dialogue import Limits
 from repondeur.flow.incoming import Accept, Incoming, Status, Verify
 from repondeur.flow.session import Policy, Session
+
+log = structlog.get_logger(__name__)
 
 __all__ = ["Accept", "Incoming", "Limits", "Listener", "Status", "Verify"]
 
@@ -87,8 +91,10 @@ class Listener:
         address = ip_address(client.partition("%")[0]) if client else None
         mapped = getattr(address, "ipv4_mapped", None)
         if address is not None and not any((mapped or address) in net for net in self._trusted):
+            log.info("refused: not a trusted client", client=client)
             return f"554 5.7.1 {client} is not among the trusted networks"
         if len(self._sessions) >= self._limits.max_connections:
+            log.warning("refused: too many connections", client=client)
             return "421 4.7.0 Too many connections, try again later"
         self._sessions.add(session)
         return None

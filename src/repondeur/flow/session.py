@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import cast
 
 import structlog
+from prometheus_client import Counter
 
 from repondeur.flow.dialogue import TOO_LARGE, Dialogue, Limits, Wish
 from repondeur.flow.incoming import INTERNAL, Accept, Incoming, Status, Verify
-from repondeur.flow.spool import Spool
+from repondeur.flow.spool import FULL, Spool
 from repondeur.flow.transaction import DataReader
 
 log = structlog.get_logger(__name__)
@@ -22,8 +24,11 @@ log = structlog.get_logger(__name__)
 AHEAD_LIMIT = 1 << 17
 HANDSHAKE_TIMEOUT_S = 60.0
 
+REFUSED = Counter("repondeur_refused", "Messages refused at their end, unread, by cause", ["cause"])
+
 BARE = Status(550, "5.5.2", "Lone dot between bare <CR> or <LF>: end lines with <CR><LF>")
 NO_ROOM = Status(452, "4.3.1", "Insufficient storage, try again later")
+NO_SPOOL = Status(451, "4.3.0", "Temporary failure, try again later")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,8 @@ class Session(asyncio.Protocol):
         )
         self.ended: asyncio.Future[None] = loop.create_future()  # nothing more will happen
         self._transport: asyncio.Transport | None = None
-        self._pending = b""  # octets read and not yet used
+        self._pending = b""  # octets read; those before `_used` are done with
+        self._used = 0
         self._task: asyncio.Task[None] | None = None  # at work; commands wait
         self._message: DataReader | None = None  # after 354
         self._spool: Spool | None = None
@@ -105,8 +111,13 @@ class Session(asyncio.Protocol):
         self._time_out()
 
     def data_received(self, data: bytes) -> None:
-        self._pending = self._pending + data if self._pending else data
+        self._pending = self._left() + data if self._pending else data
         self._work()
+
+    def _left(self) -> bytes:
+        """Take out what was read and not yet used."""
+        left, self._pending, self._used = self._pending[self._used :], b"", 0
+        return left
 
     def eof_received(self) -> bool:
         # A peer may close its sending side and still read our replies; within TLS it cannot.
@@ -123,7 +134,7 @@ class Session(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 # the peer is gone
         self._transport = None
-        self._pending = b""
+        self._left()
         if self._timer is not None:
             self._timer.cancel()
         # A message at work is finished all the same: an accepted one is not half delivered.
@@ -143,7 +154,12 @@ class Session(asyncio.Protocol):
             self._dialogue.reply(last)
         if self._transport is not None:
             self._write()
-            self._transport.close()
+            self._end_transport(self._transport)
+
+    def _end_transport(self, transport: asyncio.Transport) -> None:
+        transport.close()
+        if transport.get_write_buffer_size():  # of a peer that may never read it
+            self._loop.call_later(self._policy.limits.data_timeout, transport.abort)
 
     def _time_out(self) -> None:
         # One timer that looks at the deadline, not a new timer for each command.
@@ -164,7 +180,7 @@ class Session(asyncio.Protocol):
             return
         while self._task is None and not self._full:
             if self._message is not None:
-                if not self._pending:
+                if self._used == len(self._pending):
                     break
                 self._feed(self._message)
             elif self._stopping and self._dialogue.sender is None:
@@ -174,7 +190,7 @@ class Session(asyncio.Protocol):
                 self._close("421 4.7.0 Too many errors")
                 return
             else:
-                end = self._pending.find(b"\n")
+                end = self._pending.find(b"\n", self._used)
                 if end < 0:
                     self._unfinished_line()
                     break
@@ -182,11 +198,12 @@ class Session(asyncio.Protocol):
             if transport.is_closing():
                 return
         self._write()
+        self._pending = self._left()
         if len(self._pending) > AHEAD_LIMIT:
             transport.pause_reading()
         elif self._task is None and not self._full:
             if self._eof:
-                transport.close()
+                self._end_transport(transport)
                 return
             transport.resume_reading()
         limits, now = self._policy.limits, self._loop.time()
@@ -205,12 +222,13 @@ class Session(asyncio.Protocol):
 
     def _unfinished_line(self) -> None:
         """A line longer than it may be is read away; it gets its reply at its end."""
-        if len(self._pending) > self._policy.limits.max_line:
-            self._line_too_long, self._pending = True, b""
+        if len(self._pending) - self._used > self._policy.limits.max_line:
+            self._line_too_long = True
+            self._left()
 
     def _command(self, end: int) -> None:
-        line, self._pending = self._pending[:end], self._pending[end + 1 :]
-        too_long = self._line_too_long or end > self._policy.limits.max_line
+        line, self._used = self._pending[self._used : end], end + 1
+        too_long = self._line_too_long or len(line) > self._policy.limits.max_line
         self._line_too_long = False
         try:
             wish = self._dialogue.command(None if too_long else line.removesuffix(b"\r"))
@@ -229,7 +247,7 @@ class Session(asyncio.Protocol):
             case Wish.VERIFY:
                 self._begin(self._verify(self._dialogue.candidate))
             case Wish.TLS:
-                self._pending = b""  # whatever came before the handshake is not the peer's word
+                self._left()  # whatever came before the handshake is not the peer's word
                 self._begin(self._start_tls())
             case Wish.QUIT:
                 self._close()
@@ -281,21 +299,20 @@ class Session(asyncio.Protocol):
     # --- the message --------------------------------------------------------------------------
 
     def _feed(self, message: DataReader) -> None:
-        data, self._pending = self._pending, b""
-        rest = message.feed(data)
+        rest = message.feed(self._left())
         if rest is None:
             return
         self._pending = rest
         self._message = None
         dialogue = self._dialogue
         if message.bare:
-            self._refuse(BARE)
+            self._refuse(BARE, "bare line ends")
             self._close()
         elif message.too_large:
-            self._refuse(TOO_LARGE)
+            self._refuse(TOO_LARGE, "too large")
         elif message.error is not None:
-            log.error("spool failed", cause=str(message.error))
-            self._refuse(NO_ROOM)
+            full = message.error.errno in FULL
+            self._refuse(NO_ROOM if full else NO_SPOOL, "spool", str(message.error))
         else:
             assert dialogue.sender is not None
             incoming = Incoming(
@@ -310,8 +327,19 @@ class Session(asyncio.Protocol):
             )
             self._begin(self._accept(incoming))
 
-    def _refuse(self, status: Status) -> None:
-        self._answer([status] * len(self._dialogue.recipients))
+    def _refuse(self, status: Status, cause: str, error: str = "") -> None:
+        dialogue = self._dialogue
+        REFUSED.labels(cause).inc()
+        log.log(
+            logging.ERROR if error else logging.INFO,
+            f"refused: {cause}",
+            client=self._client,
+            sender=dialogue.sender,
+            recipients=dialogue.recipients,
+            status=str(status),
+            **({"error": error} if error else {}),
+        )
+        self._answer([status] * len(dialogue.recipients))
 
     def _answer(self, statuses: list[Status]) -> None:
         self._dialogue.answer(statuses)
