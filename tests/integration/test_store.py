@@ -320,6 +320,19 @@ def test_octets_that_no_database_takes_are_kept_readable(store: str) -> None:
     assert "zero" in Journal.objects.get().subject
 
 
+def test_words_of_a_relay_that_no_database_takes_are_kept_readable(store: str) -> None:
+    """PostgreSQL refused a NUL, and each later batch with it: all mail was deferred."""
+    from repondeur.store.models import Journal
+    from repondeur.store.outbox import WORDS_KEPT, Finished
+
+    (outcome,) = answer(item())
+    said = "550 5.7.1 no\0\r\n\x1b[2J \udce9t\xe9 " + "x" * WORDS_KEPT
+    answer(finished=[Finished(1, outcome.id, "refused", said, 1)])
+    words = Journal.objects.get().fate_text
+    assert words.startswith("550 5.7.1 no [2J ?t\xe9 xxx")
+    assert len(words) == WORDS_KEPT
+
+
 def test_purge_removes_what_has_aged_and_nothing_else(store: str) -> None:
     from repondeur.store.models import Answered, Journal, Throttle
     from repondeur.store.purge import sweep

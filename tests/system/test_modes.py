@@ -12,7 +12,6 @@ import pytest
 
 from tests.peers.process import wait_for
 from tests.peers.service import Service
-from tests.peers.sink import Sink
 from tests.peers.wire import Wire, send
 from tests.system.house import ALICE, BOB, message, settle
 
@@ -141,21 +140,6 @@ def test_tap_meets_the_unknown_with_silence_and_a_change_is_in_force_at_once() -
         assert [row["reason"] for row in rows] == ["disabled", "reply", "reply"]
         texts = {reply.get_content().strip() for reply in replies(service)}
         assert "Je suis rentrée." in texts
-
-
-def test_what_the_relay_says_is_in_the_journal(sink: Sink) -> None:
-    with Service(relay=f"smtp://{sink.address}") as service:
-        settle(service)
-        sink.replies[f"RCPT {BOB}"] = "550 5.7.1 We do not know you"
-        send(service.lmtp_port, BOB, [ALICE], message(1))
-
-        def row() -> dict[str, str]:
-            rows = json.loads(service.must("journal", "--json"))
-            return rows[0] if rows and rows[0]["fate"] != "waiting" else {}
-
-        found = wait_for(row, "the fate of the reply", 20)
-        assert found["fate"] == "refused"
-        assert "We do not know you" in found["fate_text"]
 
 
 def test_several_workers_share_the_work() -> None:

@@ -99,7 +99,8 @@ class Courier:
         # Jitter, so that replies that failed together do not come back together.
         step = next_step(sent.code, attempts + 1, t - created, random.random())  # noqa: S311 # no secret
         again = None if step.delay is None else t + step.delay
-        self._batcher.finished(Finished(*key, step.fate, sent.text, attempts + 1, again))
+        words = f"{sent.code} {sent.text}" if sent.code else sent.text
+        self._batcher.finished(Finished(*key, step.fate, words, attempts + 1, again))
         FATES.labels(step.fate).inc()
         log.info(
             "reply " + step.fate,

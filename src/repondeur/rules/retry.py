@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Literal
 
 GIVE_UP_AFTER = timedelta(hours=24)  # design §3: a reply that comes later only puzzles
-FIRST_DELAY = timedelta(seconds=15)  # a restart of the relay takes less
+FIRST_DELAY = timedelta(seconds=5)  # a restart of the relay takes less
 LONGEST_DELAY = timedelta(hours=2)  # so that the last attempts are not all at the beginning
 JITTER = 0.25  # a quarter less to a quarter more, so that a herd spreads out
 

@@ -23,6 +23,13 @@ def from_ms(ms: int) -> datetime:
     return EPOCH + ms * _MILLISECOND
 
 
+def readable(text: str) -> str:
+    """Text that every engine can store: no NUL (PostgreSQL refuses it), no lone surrogate."""
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 if TYPE_CHECKING:  # generic for the type checker only
     _BigIntegerField = models.BigIntegerField[Any, Any]
 else:

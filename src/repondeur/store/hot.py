@@ -17,7 +17,7 @@ from repondeur.rules.decide import decide
 from repondeur.rules.headers import decode_words
 from repondeur.rules.model import Policy
 from repondeur.store.entry import Entry, Item, Outcome
-from repondeur.store.fields import to_ms
+from repondeur.store.fields import readable, to_ms
 from repondeur.store.ids import new_id
 from repondeur.store.lookup import resolve
 from repondeur.store.memory import reserve
@@ -76,8 +76,8 @@ def _written(entries: Sequence[Entry]) -> bool:
                     [
                         entry.place.responder.domain_id,
                         entry.id,
-                        _readable(entry.item.incoming),
-                        _readable(entry.item.envelope.sender),
+                        readable(entry.item.incoming),
+                        readable(entry.item.envelope.sender),
                     ],
                 )
                 return db.fetchone() is not None
@@ -153,14 +153,14 @@ def _write(db: Cursor, entries: Sequence[Entry], t: datetime, lease_until: int) 
                 entry.id,
                 responder.id,
                 now,
-                _readable(entry.place.address),
-                _readable(item.envelope.sender),
-                _readable(decode_words(item.head.first("subject") or ""))[:SUBJECT_KEPT],
-                _readable(item.incoming),
+                readable(entry.place.address),
+                readable(item.envelope.sender),
+                readable(decode_words(item.head.first("subject") or ""))[:SUBJECT_KEPT],
+                readable(item.incoming),
                 decision.reason.value,
                 decision.field,
-                _readable(decision.found),
-                _readable(json.dumps(signals, ensure_ascii=False)) if signals else "",
+                readable(decision.found),
+                readable(json.dumps(signals, ensure_ascii=False)) if signals else "",
                 "waiting" if entry.reply else "",
                 entry.reply.message_id if entry.reply else "",
                 "",
@@ -180,10 +180,3 @@ def _write(db: Cursor, entries: Sequence[Entry], t: datetime, lease_until: int) 
             f" VALUES {values(len(journal), '(' + '%s, ' * 14 + '%s)')}",
             flat(journal),
         )
-
-
-def _readable(text: str) -> str:
-    """Text that every engine can store: no NUL (PostgreSQL refuses it), no lone surrogate."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from repondeur.store.fields import from_ms, to_ms
+from repondeur.store.fields import from_ms, readable, to_ms
 from repondeur.store.sql import Cursor, cursor, flat, values
+
+WORDS_KEPT = 1000  # characters of what a relay said; Gmail's longest refusals have 400
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +45,14 @@ def finish(db: Cursor, results: Sequence[Finished], now: int) -> None:
     db.executemany(
         "UPDATE journal SET fate = %s, fate_at = %s, fate_text = %s"
         " WHERE domain_id = %s AND id = %s",
-        [(r.fate, now, r.text, r.domain_id, r.id) for r in results],
+        [(r.fate, now, _words(r.text), r.domain_id, r.id) for r in results],
     )
+
+
+def _words(text: str) -> str:
+    """What came from outside as text that every engine can store and a terminal can show. One that
+    could not be stored would fail each batch it is written with, for ever."""
+    return readable(_CONTROL.sub(" ", text).strip())[:WORDS_KEPT]
 
 
 @dataclass(frozen=True, slots=True)
