@@ -405,11 +405,13 @@ def mailboxes(field_value: str) -> list[tuple[str, str]]:
 def unwrap_tap(recipient: str, tap_domain: str) -> str:
     """The address that a tap recipient stands for (design §3).
 
-    "jean=example.fr@autoreply.invalid" -> "jean@example.fr"; the last "=" separates. Anything
-    else comes back as it is.
+    "jean=example.fr@autoreply.invalid" -> "jean@example.fr"; the last "=" separates. A tag that
+    the mail server put at the end goes back where it was: Postfix does so where an alias map makes
+    the copy (propagate_unmatched_extensions). Anything else comes back as it is.
     """
     spec = _spec(recipient)
     if spec is None or spec[1].lower().removesuffix(".") != tap_domain.lower():
         return recipient
     local, _, domain = spec[0].rpartition("=")
-    return str(Address(local, domain)) if local and domain else recipient
+    domain, plus, tag = domain.partition("+")  # no domain has one
+    return str(Address(f"{local}{plus}{tag}", domain)) if local and domain else recipient
