@@ -452,8 +452,8 @@ class Config:
         "Replies of the whole service to one correspondent in an hour.",
     )  # fmt: skip
     api_calls_per_minute: int = _setting(
-        partial(_number, low=1, high=1_000_000), "600", "1 to 1000000",
-        "API calls of one credential in a minute, at each process.",
+        partial(_number, low=1, high=1_000_000), "1200", "1 to 1000000",
+        "API calls of one credential in a minute, half of which may come at once; at each process.",
     )  # fmt: skip
     api_origins: tuple[str, ...] = _setting(
         _origins, "", "origins as https://panel.example.org, parted by commas or spaces",

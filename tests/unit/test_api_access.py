@@ -13,6 +13,7 @@ import pytest
 from tests.panel_house import NOW, House, house
 
 if TYPE_CHECKING:
+    from repondeur.api.limits import Limit
     from repondeur.store.models import Application
 
 # Routes that nobody signs in for: the clock, the asking for a key, the asking for a token, and
@@ -237,15 +238,13 @@ def test_too_many_calls(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
     from repondeur.api import sign_in
     from repondeur.api.limits import Limit
 
-    monkeypatch.setattr(settings, "API_CALLS_PER_MINUTE", 3)
-    monkeypatch.setattr(sign_in, "calls", Limit())
+    monkeypatch.setattr(settings, "API_CALLS_PER_MINUTE", 6)
+    monkeypatch.setattr(sign_in, "calls", Limit(clock=lambda: 100.0))
     caller, other = keys.caller(), keys.caller()
     answers = [caller.call("GET", "/1.0/me") for _ in range(8)]
-    # At most one minute of the clock begins while they run.
-    refused = [one for one in answers if one.status_code == 429]
-    assert 2 <= len(refused) <= 5
-    assert code(refused[0]) == "TOO_MANY_REQUESTS"
-    assert 1 <= int(refused[0].headers["Retry-After"]) <= 60
+    assert [one.status_code for one in answers] == [200] * 3 + [429] * 5
+    assert code(answers[-1]) == "TOO_MANY_REQUESTS"
+    assert answers[-1].headers["Retry-After"] == "10"
     assert other.call("GET", "/1.0/me").status_code == 200
 
 
@@ -278,16 +277,52 @@ def test_stars(pattern: str, path: str, granted: bool) -> None:
     assert not access.allows(rules, "POST", [path])
 
 
-def test_the_limit_counts_by_minute_and_name() -> None:
+def refusals(limit: Limit, name: str, per_minute: int, calls: int) -> list[int]:
+    """Seconds to wait, as each of `calls` calls is told; 0 for those that are let in."""
+    from repondeur.api.limits import RateError
+
+    waits = []
+    for _ in range(calls):
+        try:
+            limit.count(name, per_minute)
+            waits.append(0)
+        except RateError as error:
+            waits.append(error.wait)
+    return waits
+
+
+def test_the_limit_lets_half_a_minutes_calls_in_at_once_and_then_one_after_the_other() -> None:
     from repondeur.api.limits import Limit, RateError
 
-    t = 60.0 * 100 + 59
+    t = 1000.0
     limit = Limit(clock=lambda: t)
-    limit.count("a", 2)
-    limit.count("a", 2)
-    with pytest.raises(RateError) as caught:
-        limit.count("a", 2)
-    assert caught.value.wait == 1
-    limit.count("b", 2)
-    t += 1
-    limit.count("a", 2)
+    assert refusals(limit, "a", 12, 8) == [0] * 6 + [5, 5]
+    limit.count("b", 12)
+    t += 4.5
+    assert refusals(limit, "a", 12, 1) == [1]
+    with pytest.raises(RateError):
+        limit.check("a", 12)
+    t += 0.5
+    limit.check("a", 12)
+    assert refusals(limit, "a", 12, 2) == [0, 5]
+    t += 60
+    assert refusals(limit, "a", 12, 7) == [0] * 6 + [5]
+    assert refusals(limit, "rare", 1, 2) == [0, 60]
+    # Whoever keeps to the limit is never refused.
+    for _ in range(1000):
+        t += 5
+        limit.count("steady", 12)
+
+
+def test_the_limit_forgets_names_that_may_call_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from repondeur.api import limits
+
+    monkeypatch.setattr(limits, "NAMES_MAX", 3)
+    t = 1000.0
+    limit = limits.Limit(clock=lambda: t)
+    for name in ("a", "b", "c"):
+        limit.count(name, 60)
+    t += 30
+    assert refusals(limit, "d", 60, 31) == [0] * 30 + [1]
+    assert len(limit._free) <= 3
+    assert refusals(limit, "d", 60, 1) == [1]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
 
-WINDOW_S = 60
-# Names that are remembered at once; beyond, those of past minutes are forgotten.
+MINUTE_S = 60.0
+# How much of a minute's calls may come at once: a program that starts asks for much, and one that
+# waits for an operation asks often.
+AT_ONCE_S = 30.0
+# Names that are remembered; beyond, those that may call again as if they never had are forgotten.
 NAMES_MAX = 100_000
 
 
@@ -20,32 +24,39 @@ class RateError(Exception):
 
 
 class Limit:
-    """Calls by name in each whole minute of the clock."""
+    """Calls by name: so many in a minute, evenly spread but for those that may come at once.
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
+    Each call puts off, by its share of a minute, when the name has none behind it any more.
+    """
+
+    def __init__(
+        self, at_once: float = AT_ONCE_S, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._at_once, self._clock = at_once, clock
         self._lock = threading.Lock()
-        self._minute = 0
-        self._counts: dict[str, int] = {}
+        self._free: dict[str, float] = {}
 
     def count(self, name: str, limit: int) -> None:
-        """One more call of `name`. Raises RateError beyond `limit`."""
-        minute, second = divmod(int(self._clock()), WINDOW_S)
+        """One more call of `name`. Raises RateError beyond `limit`, and counts none."""
         with self._lock:
-            if minute != self._minute or len(self._counts) >= NAMES_MAX:
-                self._minute, self._counts = minute, {}
-            found = self._counts.get(name, 0) + 1
-            self._counts[name] = found
-        if found > limit:
-            raise RateError(limit, WINDOW_S - second)
+            free = self._next(name, limit)
+            if len(self._free) >= NAMES_MAX:
+                t = self._clock()
+                self._free = {one: free for one, free in self._free.items() if free > t}
+            self._free[name] = free
 
     def check(self, name: str, limit: int) -> None:
-        """Raises RateError when `name` has had `limit` calls already."""
-        minute, second = divmod(int(self._clock()), WINDOW_S)
+        """Raises RateError when `name` may make no call."""
         with self._lock:
-            full = minute == self._minute and self._counts.get(name, 0) >= limit
-        if full:
-            raise RateError(limit, WINDOW_S - second)
+            self._next(name, limit)
+
+    def _next(self, name: str, limit: int) -> float:
+        t, share = self._clock(), MINUTE_S / limit
+        free = max(self._free.get(name, t), t) + share
+        beyond = free - t - max(self._at_once, share)
+        if beyond > 0:
+            raise RateError(limit, math.ceil(beyond))
+        return free
 
 
 calls = Limit()

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from django.conf import settings
 from django.http import HttpRequest
 
-from repondeur.api.limits import Limit, calls
+from repondeur.api.limits import MINUTE_S, Limit, calls
 from repondeur.api.sign_in import now
 from repondeur.hosting import access, mailboxes
 from repondeur.hosting.access import Caller, TokenError
@@ -24,7 +24,7 @@ WRONG_PER_MINUTE = 10  # passwords tried for one address
 BELIEVED_S = 60.0
 BELIEVED_MAX = 10_000
 
-_wrong = Limit()
+_wrong = Limit(at_once=MINUTE_S)
 
 
 class SignInError(Exception):
