@@ -27,7 +27,6 @@ def values(config: Config) -> dict[str, Any]:
     found = base(config.database, config.secret_key)
     people = panel.values(
         public_url=config.public_url,
-        # Without a public URL only this machine's own names are believed (see there).
         local_hosts=("localhost", "127.0.0.1", "[::1]", config.hostname)
         + ((listen.host,) if listen else ()),
         mail=panel.MailOut(

@@ -137,7 +137,8 @@ def test_what_is_no_json_object(house: ApiHouse, keys: Keys, data: bytes) -> Non
         ("POST", ROOT + "/account", {"accountName": "a"}, 409, "ALREADY_EXISTS"),
         ("DELETE", ROOT + "/account/a", None, 409, "CONFLICT"),
         ("GET", "/nothing", None, 404, "NOT_FOUND"),
-        ("GET", "/email/domain/", None, 404, "NOT_FOUND"),
+        ("GET", "//email/domain", None, 404, "NOT_FOUND"),
+        ("GET", "/email/domain//", None, 404, "NOT_FOUND"),
         ("GET", "/email/domain/alice.fr/../bob.net", None, 404, "NOT_FOUND"),
         ("GET", "/email/domain/%2e%2e/me", None, 404, "NOT_FOUND"),
         ("GET", "/email/domain/..%2f..%2fme", None, 404, "NOT_FOUND"),
@@ -155,6 +156,63 @@ def test_what_is_not_there_or_there_already(
     refused(answer, status, code)
     if status == 405:
         assert "GET" in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "words"),
+    [
+        ({**GOOD, "copy": "yes"}, "copy", "is no boolean; found 'yes'; accepted: true or false"),
+        ({**GOOD, "interval": 1.5}, "interval",
+         "is neither a string nor a whole number; found 1.5; accepted: a string or a whole number"),
+        ({**GOOD, "audience": None, "subject": ["x"]}, "subject",
+         'is no string; found ["x"]; accepted: a string'),
+        ({"content": "x", "copy": True}, "account", "is missing"),
+        ({**GOOD, "contant": "x"}, "contant", "is no known field; accepted: subject, interval,"),
+        ([], "body", "is no object; found []; accepted: a JSON object"),
+        ({**GOOD, "account": "x" * 300}, "account", "x…; accepted: 255 characters at most"),
+    ],
+)  # fmt: skip
+def test_what_was_found_and_what_is_accepted(
+    house: ApiHouse, keys: Keys, body: Any, name: str, words: str
+) -> None:
+    answer = house.call("POST", ROOT + "/responder", body, keys=keys)
+    refused(answer, 400, "INVALID_PARAMETER")
+    assert words in answer.body["details"][name]
+    assert words in answer.body["message"]
+
+
+def test_a_password_is_not_said_again(house: ApiHouse, keys: Keys) -> None:
+    body = {"accountName": "c", "password": "geheim" * 1000}
+    answer = house.call("POST", ROOT + "/account", body, keys=keys)
+    refused(answer, 400, "INVALID_PARAMETER", "password")
+    assert "geheim" not in json.dumps(answer.body)
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("/responder?acount=a", "account"),
+        ("/account?name=a", "accountName, description"),
+        ("/responder/a/journal?sinse=2026-01-01", "limit, since"),
+        ("?x=1", ""),
+    ],
+)
+def test_a_parameter_that_is_not_described_is_named(
+    house: ApiHouse, keys: Keys, path: str, known: str
+) -> None:
+    name = path.partition("?")[2].partition("=")[0]
+    answer = house.call("GET", ROOT + path, keys=keys)
+    refused(answer, 400, "INVALID_PARAMETER", name)
+    assert not known or answer.body["details"][name].endswith(f"accepted: {known}")
+
+
+@pytest.mark.parametrize("path", ["/email/domain/", ROOT + "/", ROOT + "/account/", "/me/"])
+def test_a_slash_at_the_end(house: ApiHouse, keys: Keys, path: str) -> None:
+    found = house.call("GET", path, keys=keys)
+    assert found.status == 200
+    assert found.body == house.call("GET", path.removesuffix("/"), keys=keys).body
+    narrow = house.keys("GET " + path.removesuffix("/"))
+    assert house.call("GET", path, keys=narrow).status == 200
 
 
 @pytest.mark.parametrize("name", ["ALICE.fr", "alice.fr.", "Alice.FR"])
@@ -184,7 +242,7 @@ def test_a_domain_in_either_spelling(house: ApiHouse, name: str, rule: str) -> N
         ("X-Ovh-Application", "unknown", 403, "INVALID_KEY"),
         ("X-Ovh-Application", "", 401, "NOT_CREDENTIAL"),
         ("X-Ovh-Consumer", "unknown", 403, "INVALID_CREDENTIAL"),
-        ("X-Ovh-Consumer", "", 403, "INVALID_CREDENTIAL"),
+        ("X-Ovh-Consumer", "", 401, "NOT_CREDENTIAL"),
         ("X-Ovh-Signature", "$1$" + "0" * 40, 403, "INVALID_CREDENTIAL"),
         ("X-Ovh-Signature", "", 403, "INVALID_CREDENTIAL"),
         ("X-Ovh-Signature", "é", 403, "INVALID_CREDENTIAL"),
@@ -216,6 +274,37 @@ def test_another_body_path_or_method_than_was_signed(house: ApiHouse, keys: Keys
     refused(
         house.raw("POST", f"/1.0{ROOT}/responder", body + b" ", headers), 403, "INVALID_CREDENTIAL"
     )
+
+
+def test_what_generated_clients_sign(house: ApiHouse, keys: Keys) -> None:
+    """A URL may end in "?"; OVHcloud's node for n8n signs the JSON in ASCII, yet sends UTF-8."""
+    t = int(time.time())
+    headers = signed(keys, "GET", f"{house.base}/1.0/me?", b"", t)
+    assert house.raw("GET", "/1.0/me?", headers=headers).status == 200
+    url, path = f"{house.base}/1.0{ROOT}/responder/a", f"/1.0{ROOT}/responder/a"
+    text = '{"content":"Absente jusqu’à lundi ☂ 🎄"}'
+    ascii_text = json.dumps(json.loads(text), separators=(",", ":"))
+    assert ascii_text != text
+    headers = signed(keys, "PUT", url, ascii_text.encode(), t)
+    assert house.raw("PUT", path, text.replace("lundi", "mardi").encode(), headers).status == 403
+    assert house.raw("PUT", path, text.encode(), headers).status == 200
+    house.settled(house.client(keys))
+    house.call("PUT", ROOT + "/responder/a", {"content": "Absent"}, keys=keys)
+    house.settled(house.client(keys))
+
+
+def test_what_was_refused_may_be_sent_again(house: ApiHouse, keys: Keys) -> None:
+    body = json.dumps({**GOOD, "account": "new"}).encode()
+    path, url = f"/1.0{ROOT}/responder", f"{house.base}/1.0{ROOT}/responder"
+    headers = signed(keys, "POST", url, body, int(time.time()))
+    for _ in range(2):  # no mailbox of that name
+        refused(house.raw("POST", path, body, headers), 400, "INVALID_PARAMETER", "copyTo")
+    house.service.must("mailbox", "add", "new@alice.fr")
+    assert house.raw("POST", path, body, headers).status == 200
+    refused(house.raw("POST", path, body, headers), 403, "INVALID_CREDENTIAL")
+    house.settled(house.client(keys))
+    house.service.must("responder", "remove", "new@alice.fr")
+    house.service.must("mailbox", "remove", "new@alice.fr")
 
 
 @pytest.mark.parametrize(("shift", "status"), [(3600, 403), (-3600, 403), (50, 200), (-50, 200)])
@@ -291,7 +380,7 @@ def test_asking_for_a_key_needs_an_application(house: ApiHouse) -> None:
     [
         ("grant_type=password&client_id={key}&client_secret={secret}", 400,
          "unsupported_grant_type"),
-        ("client_id={key}&client_secret={secret}", 400, "unsupported_grant_type"),
+        ("client_id={key}&client_secret={secret}", 400, "invalid_request"),
         ("grant_type=client_credentials", 401, "invalid_client"),
         ("grant_type=client_credentials&client_id={key}&client_secret=x", 401, "invalid_client"),
         ("grant_type=client_credentials&client_id={key}&client_secret=%00%ff", 401,
@@ -303,6 +392,18 @@ def test_oauth2_refusals(house: ApiHouse, form: str, status: int, error: str) ->
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = house.raw("POST", "/1.0/auth/oauth2/token", data, headers)
     assert (answer.status, answer.body["error"]) == (status, error)
+
+
+def test_tokens_at_the_hosts_own_path(house: ApiHouse) -> None:
+    """OVHcloud's clients ask for tokens at /auth/oauth2/token, not below /1.0."""
+    form = "grant_type=client_credentials&client_id={}&client_secret={}"
+    data = form.format(house.application, house.secret).encode()
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    token = house.raw("POST", "/auth/oauth2/token", data, headers).body["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert house.raw("GET", "/1.0/me", headers=headers).body["nichandle"] == ALICE
+    answer = house.raw("POST", "/auth/oauth2/token", b"x" * (1 << 21), headers)
+    refused(answer, 413, "TOO_LARGE")
 
 
 # -- The frame
@@ -354,6 +455,29 @@ def test_a_host_that_is_not_ours(house: ApiHouse) -> None:
     refused(house.call("GET", "/auth/time", headers={"Host": "evil.example"}), 400)
 
 
+def test_an_answer_is_in_no_language_of_a_page(house: ApiHouse) -> None:
+    answer = house.call("GET", "/nothing", headers={"Accept-Language": "fr"})
+    assert "Content-Language" not in answer.headers
+    assert "Cookie" not in answer.headers.get("Vary", "")
+
+
+def test_behind_a_proxy_that_passes_another_host() -> None:
+    """nginx asks 127.0.0.1:8080 unless it is told to pass the Host; clients sign the public URL."""
+    with api_house(REPONDEUR_PUBLIC_URL="https://panel.example.org") as house:
+        keys = house.keys()
+        t = int(time.time())
+        for url in ("https://panel.example.org/1.0/me", f"{house.base}/1.0/me"):
+            headers = signed(keys, "GET", url, b"", t)
+            assert house.raw("GET", "/1.0/me", headers=headers).status == 200, url
+            there = {**headers, "Host": "panel.example.org"}
+            public = url.startswith("https")
+            assert house.raw("GET", "/1.0/me", headers=there).status == (200 if public else 403)
+        forged = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
+        headers = signed(keys, "GET", "https://evil.example/1.0/me", b"", t) | forged
+        refused(house.raw("GET", "/1.0/me", headers=headers), 403, "INVALID_CREDENTIAL")
+        refused(house.raw("GET", "/1.0/me", headers={**headers, "Host": "evil.example"}), 400)
+
+
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
@@ -396,7 +520,12 @@ def test_an_offer_without_room(house: ApiHouse, keys: Keys) -> None:
 def test_a_frozen_domain_is_read_only(house: ApiHouse, keys: Keys) -> None:
     house.service.must("domain", "set", "alice.fr", "--freeze")
     try:
-        refused(house.call("POST", ROOT + "/responder", GOOD, keys=keys), 403, "FORBIDDEN")
+        for method, path, body in (
+            ("POST", "/responder", GOOD), ("PUT", "/responder/a", {"content": "x"}),
+            ("DELETE", "/responder/a", None), ("POST", "/account", {"accountName": "new"}),
+            ("DELETE", "/account/b", None),
+        ):  # fmt: skip
+            refused(house.call(method, ROOT + path, body, keys=keys), 403, "FORBIDDEN")
         assert house.call("GET", ROOT, keys=keys).body["status"] == "readOnly"
     finally:
         house.service.must("domain", "set", "alice.fr", "--unfreeze")

@@ -163,6 +163,30 @@ def test_each_change(
     assert {name: found[name] for name in expected} == expected
 
 
+def test_a_free_responder_on_an_alias_keeps_the_copy_in_its_mailbox(
+    house: ApiHouse, alice: ovh.Client
+) -> None:
+    house.service.must("mailbox", "set", "b@alice.fr", "--alias", "contact@alice.fr")
+    found = add(house, alice, account="contact")
+    assert (found["kind"], found["copy"], found["copyTo"]) == ("free", True, None)
+    with pytest.raises(exceptions.BadParametersError, match="copyTo"):
+        alice.post(ROOT + "/responder", account="nobody", content="x", copy=True)
+
+
+def test_filters(house: ApiHouse, alice: ovh.Client) -> None:
+    for name in ("a", "b"):
+        alice.post(ROOT + "/responder", account=name, content="x", copy=True)
+    house.settled(alice)
+    for text, expected in (
+        ("a", ["a"]), ("A", ["a"]), ("%", ["a", "b"]), ("%b", ["b"]), ("a%", ["a"]), ("c", []),
+        (None, ["a", "b"]),  # the client sends the word null
+    ):  # fmt: skip
+        assert alice.get(ROOT + "/responder", account=text) == expected, text
+    house.service.must("mailbox", "set", "b@alice.fr", "--name", "Bureau")
+    for text, expected in (("Bureau", ["b"]), ("bur%", ["b"]), ("%x%", []), (None, ["a", "b"])):
+        assert alice.get(ROOT + "/account", description=text) == expected, text
+
+
 def test_errors_by_their_classes(house: ApiHouse, alice: ovh.Client) -> None:
     add(house, alice, account="a")
     with pytest.raises(exceptions.ResourceConflictError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from repondeur.api import auth, directory, errors, responders, tasks
 from repondeur.api.openapi import DESCRIPTION, Api
+from repondeur.api.query import described
 from repondeur.api.sign_in import signed_in
 
 api = Api(
@@ -16,6 +17,7 @@ api = Api(
     auth=signed_in,
 )
 errors.install(api)
+api.add_decorator(described)
 api.add_router("/auth", auth.auth)
 api.add_router("/me", auth.me)
 api.add_router("/email/domain", directory.router)

@@ -93,6 +93,8 @@ def auth_logout(request: ApiRequest) -> HttpResponse:
 )
 def auth_token(request: HttpRequest, form: Form[TokenRequest]) -> HttpResponse:
     """OAuth2 client credentials (RFC 6749 §4.4): an application's key and secret for a token."""
+    if not form.grant_type:  # RFC 6749 §5.2
+        return token_failure(400, "invalid_request", "grant_type is missing")
     if form.grant_type != "client_credentials":
         return token_failure(
             400, "unsupported_grant_type", "grant_type: accepted: client_credentials"

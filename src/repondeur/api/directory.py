@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
 from django.http import HttpResponse
 from ninja import Router
 
 from repondeur.api.openapi import FAILURES
 from repondeur.api.paging import listed
-from repondeur.api.places import domain_of, like, local_of, mailbox_of
+from repondeur.api.places import domain_of, local_of, mailbox_of
+from repondeur.api.query import described_as, like
 from repondeur.api.shapes import AccountIn, AccountOut, DomainOut, Quota, Summary, TaskPop
-from repondeur.api.sign_in import ApiRequest, now
-from repondeur.hosting import domains, mailboxes
+from repondeur.api.sign_in import ApiRequest, changing, now
+from repondeur.hosting import domains, mailboxes, responders
 from repondeur.hosting.errors import Exists
 from repondeur.store.ids import new_id
 from repondeur.store.models import Domain, Responder
@@ -66,10 +66,14 @@ def domain_summary(request: ApiRequest, domain: str) -> dict[str, int]:
 
 
 @router.get("/{domain}/account", response={200: list[str], **FAILURES})
-def account_names(request: ApiRequest, domain: str, accountName: str = "") -> HttpResponse:
-    """The mailboxes' names; `accountName`: only this one, % stands for anything."""
+def account_names(
+    request: ApiRequest, domain: str, accountName: str = "", description: str = ""
+) -> HttpResponse:
+    """The mailboxes' names; `accountName`, `description`: only with this one, % at an end stands
+    for anything."""
     found = mailboxes.find(domain_of(request, domain)).order_by("local")
-    return listed(request, like(found, accountName).values_list("local", flat=True))
+    found = described_as(like(found, accountName), description)
+    return listed(request, found.values_list("local", flat=True))
 
 
 @router.post("/{domain}/account", response={200: TaskPop, **FAILURES})
@@ -77,12 +81,13 @@ def account_add(request: ApiRequest, domain: str, body: AccountIn) -> dict[str, 
     """Add a mailbox to the directory."""
     row = domain_of(request, domain)
     local = local_of(body.accountName, row, "accountName")
-    with transaction.atomic():
+    responders.check_open(row, request.auth.customer)
+    kept = mailboxes.hashed(body.password or "")
+    with changing(request):
         mailbox, new = mailboxes.add(now(), row, local, body.description, body.aliases)
         if not new:
             raise Exists("mailbox-exists", "accountName", str(mailbox))
-        if body.password is not None:
-            mailboxes.set_password(mailbox, body.password)
+        mailboxes.keep_password(mailbox, kept)
     return _task("addAccount", row, local)
 
 
@@ -107,7 +112,9 @@ def account_remove(request: ApiRequest, domain: str, accountName: str) -> dict[s
     """Remove a mailbox that has no responder."""
     row = domain_of(request, domain)
     mailbox = mailbox_of(row, accountName)
-    mailboxes.remove(mailbox)
+    responders.check_open(row, request.auth.customer)
+    with changing(request):
+        mailboxes.remove(mailbox)
     return _task("deleteAccount", row, mailbox.local)
 
 

@@ -13,7 +13,7 @@ Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-PREFIXES = ("/1.0/", "/jmap")
+PREFIXES = ("/1.0/", "/auth/", "/jmap")
 BODY_MAX = 1 << 20  # octets: a responder with the longest HTML has less, four octets each
 # What is still read of a refused body, and thrown away: a client that writes before it reads
 # would else see a broken connection and no answer.

@@ -6,14 +6,15 @@ import secrets
 from collections.abc import Callable
 
 from django.conf import settings
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
+from django.urls import resolve
 from django.utils.cache import patch_vary_headers
 
 from repondeur.api.errors import respond
 from repondeur.api.sign_in import PREFIX
-from repondeur.hosting import access
-from repondeur.hosting.access import Caller
 
+OAUTH2_PATH = "/auth/oauth2/token"
 METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
 _HEADERS = "Authorization, Content-Type, X-Ovh-Application, X-Ovh-Consumer, X-Ovh-Signature, \
 X-Ovh-Timestamp, X-Pagination-Mode, X-Pagination-Number, X-Pagination-Size"
@@ -24,17 +25,19 @@ Next = Callable[[HttpRequest], HttpResponse]
 
 
 def marked(get_response: Next) -> Next:
-    """X-Ovh-QueryID, CORS as it is configured, HEAD as GET; Django's own errors said as ours."""
+    """X-Ovh-QueryID, CORS as it is configured, HEAD as GET; Django's own errors said as ours.
+
+    What follows in MIDDLEWARE is for people: sessions, languages, who is signed in. A call of the
+    API has none of that, and is not slowed by it.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponse:
+        request.path_info = _path(request.path_info)
         if not request.path_info.startswith(PREFIX + "/"):
             return get_response(request)
         if request.method == "HEAD":  # RFC 9110 §9.3.2: as GET; the server leaves the body away
             request.META["api.method"], request.method = "HEAD", "GET"
-        response = _preflight(request) if _is_preflight(request) else get_response(request)
-        caller = getattr(request, "auth", None)
-        if isinstance(caller, Caller) and caller.signature and response.status_code >= 400:
-            access.unspend(caller)
+        response = _preflight(request) if _is_preflight(request) else _called(request)
         response = _said(response, request)
         response["X-Ovh-QueryID"] = f"REP.{secrets.token_hex(12)}"
         _cors(request, response)
@@ -43,6 +46,26 @@ def marked(get_response: Next) -> Next:
         return response
 
     return middleware
+
+
+def _path(path: str) -> str:
+    """The path of a route: some clients end it with a slash, and OVHcloud's give tokens at the
+    host's own /auth/oauth2/token."""
+    if path == OAUTH2_PATH:
+        return PREFIX + path
+    return path.removesuffix("/") if path.startswith(PREFIX + "/") else path
+
+
+def _called(request: HttpRequest) -> HttpResponse:
+    try:
+        request.get_host()
+    except DisallowedHost:
+        words = "This service is not known by this Host; its operator sets REPONDEUR_PUBLIC_URL"
+        return respond(400, "Client::BadRequest", "INVALID_REQUEST", words)
+    match = resolve(request.path_info)
+    request.resolver_match = match
+    response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+    return response
 
 
 def no_route(request: HttpRequest) -> HttpResponse:

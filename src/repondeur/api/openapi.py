@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ninja import NinjaAPI
+from ninja.errors import ValidationError, ValidationErrorContext
 from ninja.openapi.schema import OpenAPISchema
 
+from repondeur.api.errors import with_inputs
 from repondeur.api.shapes import Error
 
 DESCRIPTION = """Autoresponders of mailboxes and aliases, compatible with the routes that \
@@ -41,7 +43,12 @@ _PAGED = {
 
 
 class Api(NinjaAPI):
-    """ninja's, with a complete document."""
+    """ninja's, with a complete document and errors that say what was found."""
+
+    def validation_error_from_error_contexts(
+        self, error_contexts: list[ValidationErrorContext[Any]]
+    ) -> ValidationError:
+        return with_inputs(error_contexts)
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
         document = super().get_openapi_schema(**options)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
-from django.db.models import QuerySet
+from typing import Any
 
 from repondeur.api.sign_in import ApiRequest
 from repondeur.hosting import addresses, domains, mailboxes, operations, responders
 from repondeur.hosting.errors import Invalid, NotFound
 from repondeur.store.models import Domain, Mailbox, Operation, Responder
-
-Row = TypeVar("Row", Mailbox, Operation, Responder)
 
 ID_DIGITS = 19  # of the largest 63-bit number
 
@@ -34,23 +30,6 @@ def local_of(text: str, domain: Domain, field: str = "account") -> str:
         except Invalid:
             pass  # an "@" of a quoted local part (RFC 5321 §4.1.2)
     return addresses.local_part(text, field)
-
-
-def like(found: QuerySet[Row], text: str) -> QuerySet[Row]:
-    """Rows with this local part, where % at an end stands for anything; "" is all."""
-    if not text:
-        return found
-    core = text.strip("%")
-    if not text.startswith("%") and not text.endswith("%"):
-        try:
-            return found.filter(local=addresses.local_part(text))
-        except Invalid:
-            return found.none()
-    if "\0" in core:  # PostgreSQL takes no such text
-        return found.none()
-    start, end = text.startswith("%"), text.endswith("%")
-    lookup = "contains" if start and end else "endswith" if start else "startswith"
-    return found.filter(**{f"local__i{lookup}": core})
 
 
 def mailbox_of(domain: Domain, name: str) -> Mailbox:

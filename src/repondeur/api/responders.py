@@ -14,7 +14,8 @@ from pydantic import Field
 
 from repondeur.api.openapi import FAILURES
 from repondeur.api.paging import listed
-from repondeur.api.places import domain_of, like, local_of, responder_of
+from repondeur.api.places import domain_of, local_of, responder_of
+from repondeur.api.query import like
 from repondeur.api.shapes import (
     Entry,
     Explained,
@@ -24,14 +25,14 @@ from repondeur.api.shapes import (
     ResponderOut,
     TaskSpecialAccount,
 )
-from repondeur.api.sign_in import ApiRequest, now
+from repondeur.api.sign_in import ApiRequest, changing, now
 from repondeur.api.tasks import special
 from repondeur.hosting import addresses, audit, explaining, journal, operations, responders
 from repondeur.hosting.errors import Invalid
 from repondeur.hosting.wanted import Wanted, from_responder, interval, when
 from repondeur.store.lookup import resolve
 from repondeur.store.memory import pepper
-from repondeur.store.models import Domain, Mailbox, Operation, Responder
+from repondeur.store.models import Alias, Domain, Mailbox, Operation, Responder
 
 VIA = "api"  # how the operation was asked for
 JOURNAL_MAX = 1000
@@ -45,7 +46,8 @@ _SAME = ("subject", "html", "language", "audience", "enabled")
 
 @router.get("/{domain}/responder", response={200: list[str], **FAILURES})
 def responder_names(request: ApiRequest, domain: str, account: str = "") -> HttpResponse:
-    """The local parts that have a responder; `account`: only this one, % stands for anything."""
+    """The local parts that have a responder; `account`: only this one, % at an end stands
+    for anything."""
     found = responders.find(domain_of(request, domain)).order_by("local")
     return listed(request, like(found, account).values_list("local", flat=True))
 
@@ -127,15 +129,16 @@ def _request(
     wanted: Wanted | None,
 ) -> Operation:
     t, by = now(), request.auth.customer
-    made = operations.request(action, domain, local, wanted, by, VIA, t)
-    audit.record(
-        t,
-        domain.customer,
-        audit.Action(f"responder-{action}"),
-        actor=by.nic,
-        ip=str(request.META.get("REMOTE_ADDR", "")),
-        about=f"{local}@{domain.name}",
-    )
+    with changing(request):
+        made = operations.request(action, domain, local, wanted, by, VIA, t)
+        audit.record(
+            t,
+            domain.customer,
+            audit.Action(f"responder-{action}"),
+            actor=by.nic,
+            ip=str(request.META.get("REMOTE_ADDR", "")),
+            about=f"{local}@{domain.name}",
+        )
     return made
 
 
@@ -161,7 +164,10 @@ def _wanted(
         if given.get(name) is not None:
             values[name] = tuple(given[name])
     made = replace(start, **values)
-    if made.kind == "free" and made.copy and not made.copy_to:
+    if (
+        made.kind == "free" and made.copy and not made.copy_to
+        and not Alias.objects.filter(domain=domain, local=local).exists()  # a mailbox keeps it
+    ):  # fmt: skip
         raise Invalid("no-place-for-copy", "copyTo", address=f"{local}@{domain.name}")
     return made
 

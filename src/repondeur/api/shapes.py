@@ -8,6 +8,7 @@ from typing import Any, Literal
 from ninja import Schema
 from pydantic import ConfigDict, Field
 
+from repondeur.hosting.access import RULES_MAX
 from repondeur.hosting.customers import PASSWORD_LENGTH
 from repondeur.hosting.wanted import HTML_LENGTH, LIST_LENGTH, TEXT_LENGTH
 from repondeur.store.models import ADDRESS_LENGTH, LOCAL_LENGTH, SUBJECT_LENGTH
@@ -51,7 +52,7 @@ class AccessRule(In):
 
 
 class CredentialRequest(In):
-    accessRules: list[AccessRule]
+    accessRules: list[AccessRule] = Field(min_length=1, max_length=RULES_MAX)
     redirection: str | None = Field(None, description="Where the browser goes after the answer.")
     # The PyPI client always sends it; null asks for nothing, and anything else is refused.
     allowedIPs: None = None
@@ -101,7 +102,8 @@ class TokenFailure(Out):
 class Me(Out):
     nichandle: str
     email: str
-    name: str
+    name: str = Field(description="first name and last name, or a company's")
+    firstname: Literal[""] = ""
     language: str
     timezone: str
 
@@ -119,6 +121,11 @@ class DomainOut(Out):
     responders: int
     creationDate: datetime
     status: Literal["ok", "readOnly"]
+    # OVHcloud's, about its own servers.
+    allowedAccountSize: None = None
+    filerz: None = None
+    linkTo: None = None
+    migratedMXPlanServiceName: None = None
 
 
 class Quota(Out):
@@ -198,7 +205,9 @@ class ResponderIn(_Extras):
     content: str = Field(min_length=1, max_length=TEXT_LENGTH, examples=["Je suis en congé."])
     copy_: bool = Field(description="false: the message is dropped")
     copyTo: str | None = Field(
-        None, max_length=ADDRESS_LENGTH, description="null: the copy stays in the mailbox"
+        None,
+        max_length=ADDRESS_LENGTH,
+        description="null: the copy stays in the mailbox, or in the one that has the alias",
     )
     from_: str | None = Field(None, description=_WHEN + "; null: since ever")
     to: str | None = Field(None, description=_WHEN + "; null: permanent")

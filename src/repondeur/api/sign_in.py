@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.http import HttpRequest
 
 from repondeur.api.limits import calls
@@ -37,8 +39,15 @@ def signed_in(request: HttpRequest) -> Caller:
     calls.count(caller.name, settings.API_CALLS_PER_MINUTE)
     if not access.allows(caller.rules, method_of(request), _spellings(request.path_info)):
         raise DeniedError("NOT_GRANTED_CALL", "This call has not been granted")
-    access.spend(caller, now())
     return caller
+
+
+@contextmanager
+def changing(request: ApiRequest) -> Iterator[None]:
+    """What a signed call changes, in one transaction: it is made once, or refused and not spent."""
+    with transaction.atomic():
+        access.spend(request.auth, now())
+        yield
 
 
 def method_of(request: HttpRequest) -> str:
@@ -70,18 +79,19 @@ def _urls(request: HttpRequest) -> Iterator[str]:
     """What the client may have signed: by the Host it sent, or by our public URL.
 
     A proxy that ends TLS seldom says so, and the client for Node.js signs no port: both schemes
-    are taken, with the port and without; the rest is as it was sent.
+    are taken, with the port and without; the rest is as it was sent. Generated clients end a URL
+    in a "?" when nothing follows, which does not reach us: with and without it is taken.
     """
     scope: dict[str, Any] = getattr(request, "scope", {})
     path = scope["raw_path"].decode("latin-1") if scope.get("raw_path") else request.path
     query = request.META.get("QUERY_STRING", "")
-    tail = path + (f"?{query}" if query else "")
     host = request.get_host()
-    for scheme in ("https", "http"):
-        yield f"{scheme}://{host}{tail}"
-        yield f"{scheme}://{_PORT.sub('', host)}{tail}"
-    if settings.PANEL_PUBLIC_URL:
-        yield settings.PANEL_PUBLIC_URL.rstrip("/") + tail
+    for tail in [f"{path}?{query}"] if query else [path, path + "?"]:
+        for scheme in ("https", "http"):
+            yield f"{scheme}://{host}{tail}"
+            yield f"{scheme}://{_PORT.sub('', host)}{tail}"
+        if settings.PANEL_PUBLIC_URL:
+            yield settings.PANEL_PUBLIC_URL.rstrip("/") + tail
 
 
 def _spellings(path: str) -> list[str]:

@@ -10,7 +10,8 @@ from ninja import Router
 
 from repondeur.api.openapi import FAILURES
 from repondeur.api.paging import listed
-from repondeur.api.places import domain_of, like, operation_of
+from repondeur.api.places import domain_of, operation_of
+from repondeur.api.query import like
 from repondeur.api.shapes import Task, TaskSpecialAccount
 from repondeur.api.sign_in import ApiRequest
 from repondeur.hosting import operations

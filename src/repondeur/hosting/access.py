@@ -7,6 +7,7 @@ application's secret encrypted, since each signature is made from it.
 from __future__ import annotations
 
 import base64
+import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,6 +35,7 @@ RULES_MAX = 100
 USED_EVERY = timedelta(minutes=1)  # how exactly "last used" is kept: not a write for each call
 _KEY_BYTES = 16
 _RULE = re.compile(r"/[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]{0,511}")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _REDIRECTION = re.compile(r"https?://[\x21-\x7e]{1,2000}", re.IGNORECASE)
 
 Rule = Mapping[str, str]
@@ -211,16 +213,7 @@ def by_signature(
 
     urls: the forms of the full URL that the client may have signed. A write is still to spend().
     """
-    owner = Application.objects.filter(key=application_key).first()
-    if owner is None:
-        raise DeniedError("INVALID_KEY", "This application key is invalid")
-    credential = (
-        Credential.objects.select_related("customer")
-        .filter(key_hash=_hash(consumer_key), application=owner)
-        .first()
-    )
-    if credential is None:
-        raise DeniedError("INVALID_CREDENTIAL", "This credential does not exist")
+    credential = _credential(application_key, consumer_key)
     now = int(t.timestamp())
     if not timestamp.isdecimal() or len(timestamp) > 12:
         raise DeniedError("INVALID_CREDENTIAL", "X-Ovh-Timestamp is no Unix time")
@@ -230,9 +223,11 @@ def by_signature(
             f"The timestamp {timestamp} is more than {CLOCK_TOLERANCE.seconds} s away from the"
             f" server's time {now}; set your clock, or ask GET /auth/time",
         )
-    secret = _vault().decrypt(owner.secret).decode()
-    text = body.decode("utf-8", "surrogateescape")
-    forms = (sign(secret, consumer_key, method, url, text, timestamp) for url in urls)
+    secret = _vault().decrypt(credential.application.secret).decode()
+    texts = _texts(body)
+    forms = (
+        sign(secret, consumer_key, method, url, text, timestamp) for text in texts for url in urls
+    )
     given = signature.encode("utf-8", "surrogateescape")
     if not any(compare_digest(form.encode(), given) for form in forms):
         raise DeniedError("INVALID_CREDENTIAL", "Invalid signature")
@@ -250,8 +245,25 @@ def by_signature(
     )
 
 
+def _credential(application_key: str, consumer_key: str) -> Credential:
+    """What the application was given. Raises DeniedError."""
+    found = (
+        Credential.objects.select_related("customer", "application")
+        .filter(key_hash=_hash(consumer_key), application=application_key)
+        .first()
+    )
+    if found is not None:
+        return found
+    if not Application.objects.filter(key=application_key).exists():
+        raise DeniedError("INVALID_KEY", "This application key is invalid")
+    if not consumer_key:
+        raise DeniedError("NOT_CREDENTIAL", "You must login first")
+    raise DeniedError("INVALID_CREDENTIAL", "This credential does not exist")
+
+
 def spend(caller: Caller, t: datetime) -> None:
-    """Take a signed write, this once. Raises DeniedError when it was made already."""
+    """Take a signed write, this once, in the transaction of what it changes: what is refused and
+    rolled back may be sent again. Raises DeniedError when it was made already."""
     if not caller.signature:
         return
     SpentSignature.objects.filter(until__lte=t).delete()
@@ -262,11 +274,6 @@ def spend(caller: Caller, t: datetime) -> None:
         raise DeniedError(
             "INVALID_CREDENTIAL", "This signed call was made already; sign it anew"
         ) from error
-
-
-def unspend(caller: Caller) -> None:
-    """The signed write was refused and changed nothing: the same call may be made again."""
-    SpentSignature.objects.filter(signature=caller.signature).delete()
 
 
 def add_token(
@@ -320,6 +327,18 @@ def sign(secret: str, consumer_key: str, method: str, url: str, body: str, times
     # SHA-1 is the scheme's, which existing clients speak.
     digest = sha1(words.encode("utf-8", "surrogateescape")).hexdigest()  # noqa: S324 # fixed by the protocol
     return f"$1${digest}"
+
+
+def _texts(body: bytes) -> list[str]:
+    """What the client may have signed as the body: what it sent, or the same JSON in ASCII, which
+    OVHcloud's node for n8n signs and does not send."""
+    text = body.decode("utf-8", "surrogateescape")
+    return [text] if text.isascii() else [text, _NOT_ASCII.sub(_escaped, text)]
+
+
+def _escaped(match: re.Match[str]) -> str:
+    """A character as JSON writes it in ASCII."""
+    return json.dumps(match[0])[1:-1]
 
 
 def _hash(key: str) -> str:

@@ -39,12 +39,13 @@ def values(
 ) -> dict[str, Any]:
     """The settings beside store.setup.base(); INSTALLED_APPS go before the base's.
 
-    public_url: where people reach the panel, "" when nobody said. local_hosts: the Host values
-    that are taken when it is "": links in mail are made from that field, so it must not be free.
+    public_url: where people reach the panel, "" when nobody said. local_hosts: this machine's own
+    names. No other Host is taken: without a public URL, links in mail are made from that field.
     """
     url = urlsplit(public_url)
     secure = url.scheme == "https"
-    hosts = [url.hostname] if url.hostname else list(local_hosts)
+    # A proxy beside us may ask by our own name: nginx does unless it is told to pass the Host.
+    hosts = [*([url.hostname] if url.hostname else []), *local_hosts]
     return {
         "INSTALLED_APPS": [
             "repondeur.panel",
