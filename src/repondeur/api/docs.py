@@ -75,13 +75,14 @@ def _fields(schema: dict[str, Any], schemas: dict[str, Any]) -> list[dict[str, A
     schema = schema.get("items", schema)
     schema = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
     needed = schema.get("required", [])
+    whole = (schema.get("examples") or [{}])[0]
     return [
         {
             "name": name,
             "needed": name in needed,
             "type": _type(one),
             "description": one.get("description", ""),
-            "example": (one.get("examples") or [""])[0],
+            "example": (one.get("examples") or [whole.get(name) or ""])[0],
         }
         for name, one in schema.get("properties", {}).items()
     ]

@@ -8,7 +8,8 @@ from ninja import NinjaAPI
 from ninja.errors import ValidationError, ValidationErrorContext
 from ninja.openapi.schema import OpenAPISchema
 
-from repondeur.api.errors import with_inputs
+from repondeur.api.errors import EXPIRED, with_inputs
+from repondeur.api.examples import REFUSALS, SCHEMAS
 from repondeur.api.shapes import Error
 
 DESCRIPTION = """Autoresponders of mailboxes and aliases, compatible with the routes that \
@@ -20,6 +21,7 @@ Sign each call as their clients do, or send `Authorization: Bearer`. Any call ca
 # What each route may answer beside its success.
 FAILURES: dict[int, type[Error]] = dict.fromkeys((400, 401, 403, 404, 409, 413, 429, 460), Error)
 
+_ERROR = {"$ref": "#/components/schemas/Error"}
 _HEADER = {"type": "apiKey", "in": "header"}
 SCHEMES: dict[str, dict[str, str]] = {
     "application": {**_HEADER, "name": "X-Ovh-Application", "description": "application key"},
@@ -53,6 +55,9 @@ class Api(NinjaAPI):
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
         document = super().get_openapi_schema(**options)
         document["components"]["securitySchemes"] = SCHEMES
+        for name, schema in document["components"]["schemas"].items():
+            if name in SCHEMAS:
+                schema["examples"] = [SCHEMAS[name]]
         for path, operations in document["paths"].items():
             for operation in operations.values():
                 if path.endswith(("/auth/time", "/auth/credential", "/auth/oauth2/token")):
@@ -79,7 +84,12 @@ def _complete(operation: dict[str, Any]) -> None:
             {"in": "header", "name": name, "required": False, "schema": kind}
             for name, kind in _PAGED.items()
         )
-    for answer in responses.values():
+    for code, answer in responses.items():
         answer["headers"] = {"X-Ovh-QueryID": {"schema": {"type": "string"}}}
+        content = answer["content"]["application/json"]
+        if content["schema"] == _ERROR and code in REFUSALS:
+            content["example"] = REFUSALS[code]
+        if code == EXPIRED:
+            answer["description"] = "Expired"
     if 429 in responses:
         responses[429]["headers"]["Retry-After"] = {"schema": {"type": "integer"}}

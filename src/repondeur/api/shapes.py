@@ -212,22 +212,6 @@ class ResponderIn(_Extras):
     from_: str | None = Field(None, description=_WHEN + "; null: since ever")
     to: str | None = Field(None, description=_WHEN + "; null: permanent")
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "account": "jean.dupont",
-                    "content": "Je suis en congé jusqu'au {{end}}.",
-                    "copy": True,
-                    "from": "2026-12-24T18:00:00+01:00",
-                    "to": "2027-01-04T08:00:00+01:00",
-                    "subject": "Absent",
-                    "interval": "7d",
-                }
-            ]
-        }
-    )
-
 
 class ResponderChange(_Extras):
     """Only what is given changes. What cannot be changed may be sent as it was read."""
@@ -240,8 +224,6 @@ class ResponderChange(_Extras):
     account: str | None = Field(None, description="as in the path")
     kind: str | None = Field(None, description="not changed by this")
     state: str | None = Field(None, description="not changed by this")
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"content": "De retour lundi."}]})
 
 
 class ResponderOut(Out):
@@ -302,9 +284,8 @@ class Entry(Out):
 
 class ExplainIn(In):
     message: str = Field(
-        min_length=1, max_length=_MESSAGE_LENGTH, description="header, empty line, text",
-        examples=["From: marie@example.org\nTo: jean@exemple.fr\nSubject: Devis\n\nBonjour"],
-    )  # fmt: skip
+        min_length=1, max_length=_MESSAGE_LENGTH, description="header, empty line, text"
+    )
     sender: str | None = Field(None, description="MAIL FROM; null: Return-Path, else From")
     at: str | None = Field(None, description=_WHEN + "; null: now")
 
