@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -61,6 +62,26 @@ def test_the_day_of_25_hours_is_one_day() -> None:
     assert counted(date(2026, 10, 24), date(2026, 10, 26), "Europe/Paris") == [
         (24, 0, 0), (25, 25, 25), (26, 1, 1),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        ("Europe/Paris", date(2026, 3, 29)),  # 02:00 becomes 03:00
+        ("Europe/Paris", date(2026, 10, 25)),  # 03:00 becomes 02:00
+        ("America/Havana", date(2026, 3, 8)),  # 00:00 becomes 01:00
+        ("America/Havana", date(2026, 11, 1)),  # 01:00 becomes 00:00
+        ("Australia/Lord_Howe", date(2026, 4, 5)),  # by half an hour
+    ],
+)
+def test_a_day_of_changing_clocks_ends_at_its_midnights(zone: str, day: date) -> None:
+    place, minute = ZoneInfo(zone), timedelta(minutes=1)
+    first = datetime.combine(day, time(), place).astimezone(UTC)
+    after = datetime.combine(day + timedelta(days=1), time(), place).astimezone(UTC)
+    for at in (first - minute, first, first + minute, after - minute, after):
+        write(at)
+    yesterday, tomorrow = day - timedelta(days=1), day + timedelta(days=1)
+    assert [row[1] for row in counted(yesterday, tomorrow, zone)] == [1, 3, 1]
 
 
 def test_a_chart_has_a_year_at_most() -> None:

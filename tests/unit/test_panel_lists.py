@@ -90,6 +90,19 @@ def test_lists_are_searched_and_paged(place: House) -> None:
     assert "Aucun répondeur" in page(place, "/emails/alice.fr/responders/?q=%00%F0%9F%8C%B4")
 
 
+@pytest.mark.parametrize(("size", "pages"), [(1, 3), (2, 2), (3, 1), (5, 1)])
+def test_pages_follow_each_other_from_either_end(place: House, size: int, pages: int) -> None:
+    """The later half is read backwards (hosting/listing.py)."""
+    from repondeur.hosting import mailboxes
+    from repondeur.hosting.listing import page
+
+    query = mailboxes.find(place.domain()).order_by("local")
+    found = [page(query, number, size) for number in range(1, pages + 1)]
+    assert [row.local for one in found for row in one.rows] == ["a", "b", "c"]
+    assert all(one.pages == pages for one in found)
+    assert page(query.filter(local="x"), 7, size).rows == []
+
+
 @pytest.mark.parametrize(
     ("wanted", "word"),
     [

@@ -30,4 +30,9 @@ def page(query: QuerySet[Row], number: int = 1, size: int = 50) -> Page[Row]:
     pages = max(1, -(-total // size))
     number = min(max(1, number), pages)
     first = (number - 1) * size
-    return Page(list(query[first : first + size]), number, pages, total)
+    last = min(first + size, total)
+    if first <= total - last:
+        rows = list(query[first:last])
+    else:  # from the nearer end: a database reads all rows that it skips
+        rows = list(query.reverse()[total - last : total - first])[::-1]
+    return Page(rows, number, pages, total)

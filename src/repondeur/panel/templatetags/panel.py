@@ -41,6 +41,8 @@ def asset(path: str) -> str:
 def domain(name: str) -> str:
     """A domain name or address as its owner writes it: é instead of xn--."""
     local, at, host = name.rpartition("@")
+    if "xn--" not in host:
+        return name
     try:
         return local + at + idna.decode(host)
     except (idna.IDNAError, UnicodeError):
