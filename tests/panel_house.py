@@ -15,6 +15,7 @@ from tests.database import use_database
 if TYPE_CHECKING:
     from django.test import Client
 
+    from repondeur.hosting.responders import Action
     from repondeur.store.models import Domain, Operation
 
 NOW = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
@@ -53,8 +54,10 @@ class House:
             client.force_login(customers.get(nic), backend)
         return client
 
-    def responder(self, local: str = "a", domain: str = "alice.fr", **wanted: Any) -> int:
-        """Make a responder; its id."""
+    def responder(
+        self, local: str = "a", domain: str = "alice.fr", action: Action = "add", **wanted: Any
+    ) -> int:
+        """Make a responder, or change it; its id."""
         from repondeur.hosting import operations, responders
         from repondeur.hosting.wanted import Wanted
 
@@ -62,7 +65,7 @@ class House:
         place = self.domain(domain)
         # Made before it ended, if it has.
         t = min(one for one in (datetime.now(UTC), made.end and made.end - HOUR) if one)
-        operations.apply_now("add", place, local, made, None, "command", t)
+        operations.apply_now(action, place, local, made, None, "command", t)
         return responders.get(place, local).id
 
     def failed(self, domain: str = "alice.fr") -> Operation:

@@ -27,7 +27,7 @@ WORDS = {
         "has": "A accès",
         "withdrawn": "l’accès est retiré",
         "over": "Cette invitation n’est plus valable",
-        "refused": "Cet identifiant et ce mot de passe ne vont pas ensemble",
+        "refused": "Identifiant ou mot de passe incorrect",
         "log": "Invitation acceptée",
     },
     "en": {

@@ -264,6 +264,47 @@ def test_the_preview_shows_the_reply(place: House) -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"text": "retour le {{end}}"}, ""),
+        ({"text": "retour le {{ end }}", "duration": "permanent"}, "{{end}}"),
+        ({"text": "x", "subject": "{{start}} – {{end}}", "duration": "permanent"},
+         "{{start}}, {{end}}"),
+        ({"text": "{{sender_name}} end", "duration": "permanent"}, ""),
+    ],
+)  # fmt: skip
+def test_the_preview_tells_of_a_date_that_is_not_there(
+    place: House, values: dict[str, Any], said: str
+) -> None:
+    alice = place.client("alice-rep")
+    part = alice.post("/emails/alice.fr/responders/preview/", {**GOOD, **values}).content.decode()
+    assert ("Ce répondeur n’a pas cette date" in part) is bool(said)
+    assert said in part
+
+
+def test_a_forged_choice_is_not_repeated(place: House) -> None:
+    page = send(place, {"language": "x" * 5000}).content.decode()
+    assert "Choisissez une réponse dans la liste." in page
+    assert "x" * 5000 not in page
+
+
+def test_a_domain_without_responders_offers_nothing_to_click(place: House) -> None:
+    from repondeur.hosting import domains
+
+    alice = place.client("alice-rep")
+    ways = ('href="/emails/alice.fr/responders/"', 'href="/emails/alice.fr/owners/"')
+    page = alice.get("/emails/alice.fr/").content.decode()
+    assert all(way in page for way in ways)
+    domains.change(place.domain(), offer_="none")
+    page = alice.get("/emails/alice.fr/").content.decode()
+    assert not any(way in page for way in ways)
+    domains.change(place.domain(), offer_="start")
+    place.responder()
+    domains.change(place.domain(), offer_="none")  # what is there can still be removed
+    assert ways[0] in alice.get("/emails/alice.fr/").content.decode()
+
+
+@pytest.mark.parametrize(
     ("typed", "said"),
     [("boutique", "est libre"), ("a", "est une boîte e-mail"), ("taken", "a déjà un répondeur"),
      ("a b", "seulement ce qui précède le @"), ("", ""), ("boutique@alice.fr", "est libre")],

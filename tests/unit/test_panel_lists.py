@@ -162,6 +162,25 @@ def test_a_failure_is_told_and_can_be_tried_again(place: House) -> None:
     assert responders.get(place.domain(), "c").text == "x"
 
 
+@pytest.mark.parametrize(("enabled", "state"), [(True, "Actif"), (False, "Désactivé")])
+def test_a_change_that_failed_leaves_the_state(place: House, enabled: bool, state: str) -> None:
+    from repondeur.hosting.errors import OverQuota
+    from repondeur.store.models import Operation
+
+    place.responder("a", enabled=enabled)
+    failure = OverQuota("responder-quota", "domain", "alice.fr", offer="start", limit=5).record()
+    place.responder("a", enabled=enabled, text="Deux", action="change")
+    last = Operation.objects.order_by("-id").first()
+    assert last is not None
+    Operation.objects.filter(domain_id=last.domain_id, id=last.id).update(
+        state=Operation.State.ERROR, error=failure
+    )
+    said = page(place, LIST).partition("<tbody>")[2]
+    for words in (f"{state}</span>", "Échec</span>", "5 répondeurs au maximum", "Réessayer"):
+        assert words in said
+    assert f"{state}</span>" in page(place, "/emails/alice.fr/")
+
+
 def test_switching_off_and_on_and_removing(place: House) -> None:
     from repondeur.hosting import audit, customers, responders
 

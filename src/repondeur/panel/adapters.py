@@ -12,6 +12,7 @@ from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from cryptography.fernet import Fernet
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +21,16 @@ from repondeur.store.models import Customer
 
 SIGN_IN_REFUSED = _("This identifier and this password do not go together. Check both, then retry.")
 WRONG_CODE = _("This code is not right. Wait for the next one, then retry.")
+
+# By the names of allauth's templates.
+SAID = {
+    "account/messages/password_changed.txt": _("Your password is changed."),
+    "mfa/messages/totp_activated.txt": _("The authenticator app is added. Keep these codes, too."),
+    "mfa/messages/totp_deactivated.txt": _("The authenticator app is removed."),
+    "mfa/messages/recovery_codes_generated.txt": _("These are your new codes."),
+    "mfa/messages/webauthn_added.txt": _("The passkey is added."),
+    "mfa/messages/webauthn_removed.txt": _("The passkey is removed."),
+}
 
 
 def shown(customer: Customer) -> str:
@@ -63,8 +74,19 @@ class AccountAdapter(DefaultAccountAdapter):
             return reverse("home")
         return str(super().get_login_redirect_url(request))
 
-    def add_message(self, *args: Any, **kwargs: Any) -> None:
-        """allauth's own messages are not shown: our pages say what was done."""
+    def add_message(
+        self,
+        request: HttpRequest,
+        level: int,
+        message_template: str | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        """What was done, in our words; where the next page shows it anyway, nothing."""
+        del args, kwargs  # allauth's own words
+        said = SAID.get(message_template or "")
+        if said is not None:
+            messages.add_message(request, level, str(said))
 
 
 class MFAAdapter(DefaultMFAAdapter):

@@ -20,7 +20,8 @@ REFRESH_MAX_S = 3600.0  # a page left open asks again at the latest then
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """state: active, scheduled, ended, disabled; or pending, error (an operation's).
+    """state: active, scheduled, ended, disabled; pending while an operation is under way; error
+    where adding it failed. A change that failed leaves a responder as it was.
 
     responder: None while it is being added. operation: under way, or the one that failed.
     failure: why, in words, "" otherwise.
@@ -80,12 +81,11 @@ def _row(
     t: datetime,
 ) -> Row:
     failure = operations.error(operation) if operation is not None else None
-    if failure is not None:
-        state = "error"
-    elif operation is not None:
+    if operation is not None and failure is None:
         state = "pending"
+    elif responder is None:
+        state = "error"
     else:
-        assert responder is not None
         state = responders.state(responder, t).value
     return Row(
         local=local,

@@ -31,17 +31,22 @@ AREAS = {
 Groups = list[tuple[str, list[tuple[str, str]]]]
 
 
+def city(zone: str, language: str) -> str:
+    """What people there call the zone: `Londres` for Europe/London."""
+    locale = Locale.parse(language.replace("-", "_"))
+    found = get_timezone_location(zone, locale=locale, return_city=True)
+    return found.rpartition("/")[2].partition(" (")[0]
+
+
 @lru_cache(maxsize=8)
 def zones(language: str) -> Groups:
     """The zones that people live in, by their cities in a language, parted by areas."""
-    locale = Locale.parse(language.replace("-", "_"))
     cities: dict[str, dict[str, str]] = {area: {} for area in AREAS}
     for name in sorted(available_timezones()):
         area, slash, _rest = name.partition("/")
         if area in AREAS and slash:
-            found = get_timezone_location(name, locale=locale, return_city=True)
             # Zones of one city are one zone under several names.
-            cities[area].setdefault(found.rpartition("/")[2].partition(" (")[0], name)
+            cities[area].setdefault(city(name, language), name)
     made = [
         (str(AREAS[area]), sorted(((name, city) for city, name in rows.items()), key=_by_city))
         for area, rows in cities.items()

@@ -9,12 +9,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from repondeur.hosting import addresses, mailboxes, responders
 from repondeur.hosting.errors import HostingError, Invalid
 from repondeur.hosting.markup import from_text, plain_text
 from repondeur.hosting.wanted import Wanted, clean, from_responder, when
+from repondeur.panel.forms.account import city
 from repondeur.panel.forms.choices import DAY, INTERVALS, intervals, languages
 from repondeur.panel.forms.moments import date_field, time_field
 from repondeur.panel.sentences import sentence
@@ -139,6 +141,10 @@ class ResponderForm(forms.Form):
         self.fixed = bool(self.local)
         kwargs["initial"] = {**self._first_values(), **(kwargs.get("initial") or {})}
         super().__init__(*args, **kwargs)
+        other = _("Choose one of the answers of the list.")
+        for field in self.fields.values():
+            if isinstance(field, forms.ChoiceField):
+                field.error_messages |= {"invalid_choice": other, "required": other}
         also = (self.initial.get("language"), self.data.get("language"))
         self._offer("language", languages([tag for tag in also if tag]))
         self._offer("interval", intervals(self.initial["interval"]))
@@ -193,6 +199,11 @@ class ResponderForm(forms.Form):
         self.fields["mailbox"].widget = widget
         if self.no_mailboxes and not self.is_bound:
             self.initial["kind"] = FREE
+
+    @property
+    def place(self) -> str:
+        """Where the dates are read, in the reader's words."""
+        return city(self.zone.key, get_language() or "en")
 
     @property
     def address(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -12,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from repondeur.hosting import addresses, mailboxes, operations, responders
 from repondeur.hosting.errors import HostingError, Invalid
 from repondeur.hosting.preview import Preview, preview
+from repondeur.hosting.wanted import Wanted
 from repondeur.panel import kept
 from repondeur.panel.forms.responder import SECTIONS, ResponderForm
 from repondeur.panel.sentences import sentence
@@ -19,6 +21,7 @@ from repondeur.panel.views.common import boxes, clock, customer, domain_of
 from repondeur.panel.views.responders import back, note, responder_of
 from repondeur.store.models import Domain, Mailbox, Responder
 
+_DATES = re.compile(r"\{\{\s*(start|end)\s*\}\}")  # as mail/reply.py replaces them
 SUGGESTIONS = 20  # mailboxes offered while one types
 
 
@@ -126,6 +129,7 @@ def _edit(
         "restored": restored is not None,
         "overtaken": overtaken,
         "preview": shown,
+        "gaps": _gaps(form.wanted()) if shown is not None else [],
         "more_open": any(name in form.errors for name in SECTIONS) if form.is_bound else False,
     }
     return render(request, "panel/responders/form.html", context)
@@ -155,6 +159,14 @@ def _preview(domain: Domain, form: ResponderForm) -> Preview:
     return preview(domain, local, form.wanted(), clock(), person, subject)
 
 
+def _gaps(wanted: Wanted) -> list[str]:
+    """The placeholders that stand for a date which the responder does not have."""
+    text = f"{wanted.subject} {wanted.text} {wanted.html}"
+    used = set(_DATES.findall(text))
+    missing = [name for name in ("start", "end") if getattr(wanted, name) is None]
+    return [f"{{{{{name}}}}}" for name in missing if name in used]
+
+
 @require_POST
 def preview_part(request: HttpRequest, name: str) -> HttpResponse:
     """The preview alone, for htmx while somebody types."""
@@ -166,7 +178,7 @@ def preview_part(request: HttpRequest, name: str) -> HttpResponse:
     own = _own(request, domain)
     form = ResponderForm(domain, clock(), request.POST, responder=responder, **own)
     form.is_valid()
-    context = {"preview": _preview(domain, form)}
+    context = {"preview": _preview(domain, form), "gaps": _gaps(form.wanted())}
     return render(request, "panel/responders/preview.html", context)
 
 
