@@ -136,6 +136,30 @@ def test_a_token_reaches_what_its_rules_name(place: Place, monkeypatch: pytest.M
     assert "absent" in done["updated"]["singleton"]["textBody"]
 
 
+def test_each_answer_says_whether_the_session_has_changed(place: Place) -> None:
+    form = (
+        f"grant_type=client_credentials&client_id={place.house.application}"
+        f"&client_secret={place.house.secret}"
+    )
+    kind = {"Content-Type": "application/x-www-form-urlencoded", "Host": f"{NAME}:{place.tls.port}"}
+    token = place.house.raw("POST", "/1.0/auth/oauth2/token", form.encode(), kind).body
+    headers = {
+        "Authorization": f"Bearer {token['access_token']}", "Content-Type": "application/json",
+        "Host": f"{NAME}:{place.tls.port}",
+    }  # fmt: skip
+    echo = json.dumps({"using": [CORE], "methodCalls": [["Core/echo", {}, "0"]]}).encode()
+    states = []
+    for change in (("mailbox", "add", "new@alice.fr"), ("mailbox", "remove", "new@alice.fr"), ()):
+        session = place.house.raw("GET", "/jmap/session/", headers=headers).body
+        answer = place.house.raw("POST", "/jmap/api/", echo, headers).body
+        assert session["state"] == answer["sessionState"]
+        states.append(session["state"])
+        if change:
+            place.house.service.must(*change)
+    assert states[0] != states[1]
+    assert states[0] == states[2]
+
+
 def test_the_session(place: Place) -> None:
     found = place.call(b"", path="/.well-known/jmap").body
     (account,) = found["accounts"].values()
@@ -221,8 +245,9 @@ def test_a_call_that_is_refused(
 ) -> None:
     if arguments.get("accountId") == "ME":
         arguments = {**arguments, "accountId": place.account()}
-    assert place.one(name, arguments)[1]["type"] == kind
-    assert place.one(name, arguments)[0] == "error"
+    found, words = place.one(name, arguments)
+    assert (found, words["type"]) == ("error", kind)
+    assert words.get("description") != ""
 
 
 @pytest.mark.parametrize(

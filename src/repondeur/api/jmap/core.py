@@ -30,6 +30,10 @@ class MethodError(Exception):
         super().__init__(description)
         self.kind = kind
 
+    def record(self) -> dict[str, Any]:
+        words = str(self)
+        return {"type": self.kind, **({"description": words} if words else {})}
+
 
 def respond(body: Any, methods: Mapping[str, tuple[str, Method]], state: str) -> dict[str, Any]:
     """The answer to a request. methods: name -> (its capability, what carries it out).
@@ -42,7 +46,7 @@ def respond(body: Any, methods: Mapping[str, tuple[str, Method]], state: str) ->
         try:
             answer = [name, _call(name, arguments, using, methods, answers), id_]
         except MethodError as error:
-            answer = ["error", {"type": error.kind, "description": str(error)}, id_]
+            answer = ["error", error.record(), id_]
         except DatabaseError:
             answer = ["error", {"type": "serverUnavailable"}, id_]
         answers.append(answer)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from repondeur.api.limits import MINUTE_S, Limit, calls
@@ -43,10 +44,24 @@ class Person:
         """What they may reach, at most ACCOUNTS_MAX."""
         if self.mailbox is not None:
             return [self.mailbox]
-        assert self.token is not None
-        found = mailboxes.find().filter(domain__customer=self.token.customer)
-        rows = found.select_related("domain__customer")[:ACCOUNTS_MAX]
-        return [row for row in rows if self.may_read(row)]
+        return [row for row in self._first(self.token) if self.may_read(row)]
+
+    def state(self) -> str:
+        """Another text when accounts() has others, or they may do more or less with them.
+
+        Each request is answered with it (RFC 8620 §3.4), so no row is looked at more than needed.
+        """
+        if self.mailbox is not None:
+            words = account_id(self.mailbox)
+        else:
+            rows = self._first(self.token).values_list("domain_id", "local")
+            words = repr((self.token and self.token.rules, list(rows)))
+        return blake2b(words.encode(), digest_size=8).hexdigest()
+
+    def _first(self, token: Caller | None) -> QuerySet[Mailbox]:
+        assert token is not None
+        found = mailboxes.find().filter(domain__customer=token.customer)
+        return found.select_related("domain__customer")[:ACCOUNTS_MAX]
 
     def account(self, id_: str) -> Mailbox | None:
         """The mailbox of this account id, when it is theirs."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import partial
-from hashlib import blake2b
 from typing import Any
 
 import structlog
@@ -64,11 +63,6 @@ def _problem(status: int, kind: str, detail: str, **more: Any) -> HttpResponse:
     return JsonResponse(body, status=status, content_type="application/problem+json")
 
 
-def _state(person: Person) -> str:
-    found = "\n".join(f"{account_id(one)} {person.may_write(one)}" for one in person.accounts())
-    return blake2b(found.encode(), digest_size=8).hexdigest()
-
-
 def _session(request: HttpRequest, person: Person) -> HttpResponse:
     """The Session object (RFC 8620 §2)."""
     base = settings.PANEL_PUBLIC_URL.rstrip("/") or request.build_absolute_uri("/").rstrip("/")
@@ -106,7 +100,7 @@ def _session(request: HttpRequest, person: Person) -> HttpResponse:
             "uploadUrl": f"{base}/jmap/upload/{{accountId}}/",
             "eventSourceUrl": f"{base}/jmap/events/?types={{types}}&closeafter={{closeafter}}"
             "&ping={ping}",
-            "state": _state(person),
+            "state": person.state(),
         },
         headers={"Cache-Control": "no-cache, no-store, must-revalidate"},
     )
@@ -126,7 +120,7 @@ def _api(request: HttpRequest, person: Person) -> HttpResponse:
         "VacationResponse/set": (VACATION, partial(vacation.set_, person)),
     }
     try:
-        return JsonResponse(respond(body, methods, _state(person)))
+        return JsonResponse(respond(body, methods, person.state()))
     except RequestError as error:
         return _problem(400, URN + error.kind, str(error), **error.more)
 
