@@ -47,12 +47,23 @@ _PAGED = {
 class Api(NinjaAPI):
     """ninja's, with a complete document and errors that say what was found."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._documents: dict[str, OpenAPISchema] = {}
+
     def validation_error_from_error_contexts(
         self, error_contexts: list[ValidationErrorContext[Any]]
     ) -> ValidationError:
         return with_inputs(error_contexts)
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        """The document, made once: that takes a tenth of a second, and anybody may ask."""
+        key = repr(options)
+        if key not in self._documents:
+            self._documents[key] = self._document(**options)
+        return self._documents[key]
+
+    def _document(self, **options: Any) -> OpenAPISchema:
         document = super().get_openapi_schema(**options)
         document["components"]["securitySchemes"] = SCHEMES
         for name, schema in document["components"]["schemas"].items():
