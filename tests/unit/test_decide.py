@@ -165,7 +165,10 @@ def test_batv_and_srs_stand_for_a_person() -> None:
         ({"x-loop": "alice@a.example"}, Reason.LOOP),
         ({"x-loop": "Postfix Admin Virtual Vacation"}, Reason.LOOP),
         ({"x-loop": "yes"}, Reason.LOOP),
+        ({"x-loop": "<Alice@A.example>, 1"}, Reason.LOOP),
         ({"x-loop": "staff-list@c.example"}, Reason.REPLY),
+        ({"x-loop": "malice@a.example"}, Reason.REPLY),  # a neighbour forwards: not our loop
+        ({"x-loop": "alice@a.example.org"}, Reason.REPLY),
         ({"received": ("by mx.a.example",) * (RECEIVED_LIMIT + 1)}, Reason.LOOP),
         ({"received": ("by mx.a.example",) * RECEIVED_LIMIT}, Reason.REPLY),
         ({"delivered-to": ("alice@a.example", "alice@a.example")}, Reason.REPLY),

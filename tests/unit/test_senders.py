@@ -79,6 +79,14 @@ from repondeur.rules import senders
         ("não-responda", "no-reply"),
         ("nie-odpowiadaj", "no-reply"),
         ("nieodpowiadaj", "no-reply"),
+        ("noreply2", "no-reply"),
+        ("no-reply01", "no-reply"),
+        ("nao-responder9985", "no-reply"),
+        ("no-responda", "no-reply"),
+        ("nessuna-risposta", "no-reply"),
+        ("geen-reactie", "no-reply"),
+        ("antwort-nicht-moeglich", "no-reply"),
+        ("aucune-reponse", "no-reply"),
     ],
 )
 def test_a_system(local: str, kind: str) -> None:
@@ -129,6 +137,9 @@ def test_a_system(local: str, kind: str) -> None:
         "%",
         "donna.replydo",
         "daemon.clark",
+        "norep2",
+        "no2.reyes",
+        "reply2",
     ],
 )
 def test_a_person(local: str) -> None:

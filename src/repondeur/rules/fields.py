@@ -36,6 +36,8 @@ BULK_WORDS = frozenset({"bulk", "junk", "list", "auto_reply"})
 # things than no automatic reply, so they do not count.
 SUPPRESS_WORDS = frozenset({"all", "oof", "autoreply"})
 
+_ADDRESSES = re.compile(r"[^\s<>\"(),;:]+@[^\s<>\"(),;:]+")
+
 # A message in a loop crosses a server of ours at least twice a turn. RFC 5321 §6.3 bids relays
 # to allow at least 100 fields before they refuse; Postfix's hopcount_limit is 50. We only keep
 # silent, and do so first, so that a loop ends here and not in a bounce.
@@ -138,9 +140,11 @@ def loop(case: Case) -> Spoken | None:
     if "x-loop" in case.marks:
         for value in head.all("x-loop"):
             lower = value.lower()
+            # Whole addresses: annemarie@ is not marie@.
+            named = set(_ADDRESSES.findall(lower))
             if (
-                any(mine in lower for mine in case.responder.owned)
-                or case.responder.address in lower
+                not named.isdisjoint(case.responder.owned)
+                or case.responder.address in named
                 or any(word in lower for word in ("autorespon", "autorepl", "vacation"))
                 or headers.keyword(value) in ("yes", "true", "1")
             ):

@@ -29,14 +29,20 @@ PROGRAMS = vocabulary(
 NO_REPLY = vocabulary(
     """
     noreply noreplies noreplay donotreply dontreply donotrespond noresponse noanswer doesnotreply
-    notreply nevereply unmonitored devnull donotuse
+    notreply nevereply unmonitored devnull donotuse donotanswer cannotreply
     nepasrepondre nepasrépondre pasdereponse pasderéponse sansreponse nereponspas nepasreponde
-    nichtantworten keineantwort bittenichtantworten keineantworten nichtbeantworten
-    noresponder norespondas norespuesta nocontestar nocontestes norespondan sinrespuesta
-    nonrispondere norisposta nonrisponda nonrispondete
-    nietbeantwoorden geenantwoord nietantwoorden nietreageren nietbeantwoord
-    naoresponda naoresponder nãoresponda nãoresponder semresposta
-    nieodpowiadaj nieodpowiadac nieodpowiadać bezodpowiedzi prosimynieodpowiadac
+    nerepondezpas nerépondezpas nerepondrepas noreponse aucunereponse
+    nichtantworten keineantwort keineantworten nichtbeantworten antwortnicht nichtreagieren
+    keinerueckantwort keinerückantwort antwortennicht
+    noresponder noresponda norespondas norespuesta nocontestar noconteste nocontestes norespondan
+    sinrespuesta noreplicar
+    nonrispondere nonrispondi norisposta nonrisponda nonrispondete nessunarisposta senzarisposta
+    norispondere
+    nietbeantwoorden geenantwoord nietantwoorden nietreageren nietbeantwoord geenreactie
+    antwoordniet nietantwoord
+    naoresponda naoresponder naorespondas nãoresponda nãoresponder nãorespondas semresposta
+    nieodpowiadaj nieodpowiadac nieodpowiadać nieodpowiadajcie bezodpowiedzi nieodpisuj
+    brakodpowiedzi
     """
 )
 # The most words one of them is cut into: "bitte-nicht-antworten", "do-not-reply" and to spare.
@@ -67,8 +73,13 @@ _HINT = re.compile(r"owner|request|bounce|return|=")
 
 
 def words(local: str) -> list[str]:
-    """The words of a local part, in lower case: "Orders.No-Reply" -> ["orders", "no", "reply"]."""
-    return [word for word in _SEPARATORS.split(local.lower()) if word]
+    """The words of a local part, in lower case: "Orders.No-Reply2" -> ["orders", "no", "reply"].
+
+    Numbers hang on to the words of a sender that has many; alone they are words of their own.
+    """
+    return [
+        word.rstrip("0123456789") or word for word in _SEPARATORS.split(local.lower()) if word
+    ]
 
 
 def no_reply(parts: list[str]) -> bool:
