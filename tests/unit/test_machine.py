@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from repondeur.mail.read import read
+from repondeur.mail.read import MARKUP, read
 from repondeur.rules import phrases
 from repondeur.rules.decide import decide
-from repondeur.rules.machine import FIELDS, THRESHOLD, party, weigh
+from repondeur.rules.machine import THRESHOLD, party, weigh
 from repondeur.rules.model import Decision, Envelope, Head, Policy, Reason, Responder
+from repondeur.rules.programs import FIELDS
 
 DATA = Path(__file__).parents[1] / "data" / "weighed"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -115,8 +116,21 @@ def test_a_field_weighs_by_its_presence(field: str) -> None:
         ("Este es un mensaje automático", "automated"),
         ("E-mail generata automaticamente", "automated"),
         ("Dit is een automatisch gegenereerd bericht", "automated"),
-        ("Mensagem automática", "automated"),
+        ("Esta é uma mensagem automática", "automated"),
         ("Wiadomość została wygenerowana automatycznie", "automated"),
+        ("Ceci est une réponse automatique.", "automated"),
+        ("Votre réponse automatique m'est parvenue.", "automatic"),
+        ("You are receiving this because", "mailing"),
+        ("Vous recevez cet e-mail car", "mailing"),
+        ("Sie erhalten diese E-Mail", "mailing"),
+        ("Ricevi questa e-mail", "mailing"),
+        ("U ontvangt deze e-mail", "mailing"),
+        ("Otrzymujesz tę wiadomość", "mailing"),
+        ("View this in your browser", "mailing"),
+        ("550 5.1.1 user unknown", "bounce-text"),
+        ("Ich bin derzeit nicht im Büro", "autoreply-text"),
+        ("Votre message a été lu le lundi", "receipt-text"),
+        ("accepts mail from senders I have approved", "challenge-text"),
     ],
 )
 def test_phrases(text: str, name: str) -> None:
@@ -133,6 +147,9 @@ def test_phrases(text: str, name: str) -> None:
         "Une voiture automatique, ça te dit ?",
         "Could you subscribe to the paper?",
         "My preferences: coffee, no sugar.",
+        "I have read it, and my browser is slow.",
+        "I will be out of the office on Monday.",
+        "The parcel could not be delivered.",
         "",
     ],
 )
@@ -155,6 +172,25 @@ def test_forwarded_words_are_somebody_elses(marker: str) -> None:
     assert phrases.BODY.within(text) == {}
 
 
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [
+        ("Out of office", "I am currently out of the office."),
+        ("Lu : Budget", "Votre message a été lu le lundi."),
+        ("Undeliverable Message", "User unknown."),
+    ],
+)
+def test_what_people_say_too_counts_beside_such_a_subject(subject: str, text: str) -> None:
+    assert weight({"subject": subject}, text) > weight({"subject": subject})
+    assert weight({"subject": "Lunch?"}, text) == 0
+
+
+def test_who_writes_but_a_line_of_unsubscribing_asks_how_to() -> None:
+    question = "How do I unsubscribe from your newsletter?"
+    assert weight({}, question) == 0
+    assert weight({}, "Pumps, old and new. " * 20 + question) > 0
+
+
 def test_words_alone_never_silence() -> None:
     text = "This is an automated message. Please do not reply to this e-mail. Unsubscribe here."
     assert 0 < weight({}, text) < THRESHOLD
@@ -174,6 +210,81 @@ def test_unmistakable_subjects(subject: str) -> None:
     assert weight({"subject": subject}) >= THRESHOLD
     assert weight({"subject": f"Re: {subject}"}) == 0
     assert weight({"subject": f"Fwd: {subject}"}) == 0
+
+
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        ("Delivery failed", 6),
+        ("Mail delivery failed: returning message to sender", 6),
+        ("Delivery failed for my parcel", 3),
+        ("Delivery problems to your domain", 0),
+        ("Abwesenheit", 6),
+        ("Read: Budget", 5),
+        ("Autoodpowiedź: oferta", THRESHOLD),
+        ("Out of Office AutoReply: Lunch", THRESHOLD),
+        ("Anacron job 'cron.daily' on web1", 5),
+        ("TR : Newsletter", 0),
+        ("Newsletter", 3),
+    ],
+)
+def test_a_subject_weighs(subject: str, expected: int) -> None:
+    assert weight({"subject": subject}) == expected
+
+
+@pytest.mark.parametrize(
+    ("sender", "expected"),
+    [
+        ("notifications@b.example", 9),
+        ("alerts2@b.example", 9),
+        ("news-letter@b.example", 9),  # one word, however it is cut
+        ("auto-confirm@b.example", 9),
+        ("marie.newsletter@b.example", 5),
+        ("tracking@b.example", 4),
+        ("contact@b.example", 2),
+        ("travis@b.example", 0),
+        ("jenkins@b.example", 2),
+        ("nas@b.example", 2),
+        ("marie@newsletter.b.example", 5),
+        ("marie@email.b.example", 2),
+        ("marie@newsletter.example", 0),
+        ("216095411795471888@b.example", 5),
+    ],
+)
+def test_an_address_weighs(sender: str, expected: int) -> None:
+    assert weight({}, sender=sender) == expected
+
+
+def test_a_counter_in_an_envelope_sender_that_is_not_from_weighs_more() -> None:
+    sender = "env_216095411795471888@b.example"
+    assert weight({"from": "Bob <bob@b.example>"}, sender=sender) > weight({}, sender=sender)
+
+
+@pytest.mark.parametrize(
+    ("author", "expected"), [("<>", 4), ("Mail <MAILER-DAEMON>", THRESHOLD), ("Bob", 0), ("", 0)]
+)
+def test_a_from_without_address(author: str, expected: int) -> None:
+    head = Head({"from": (author,)})
+    signals = weigh(head, ALICE, correspondent="bob@b.example", authors=())
+    assert sum(signal.weight for signal in signals) == expected
+
+
+def test_markup() -> None:
+    def marked(*marks: str, subject: str = "Lunch?", text: str = "") -> int:
+        head = Head({"subject": (subject,), MARKUP: marks}, text)
+        signals = weigh(head, ALICE, correspondent="bob@b.example", authors=("bob@b.example",))
+        return sum(signal.weight for signal in signals)
+
+    assert marked("layout", "pixel") >= THRESHOLD
+    assert 0 < marked("pixel") < marked("layout") < THRESHOLD
+    # A page that a person forwards says nothing of the person.
+    assert marked("layout", "pixel", subject="TR : Newsletter") == 0
+    assert marked("layout", "pixel", text="Look.\n\nFrom: Shop\nSent: Monday") == 0
+
+
+def test_a_news_feed_by_mail() -> None:
+    assert weight({}, "URL: https://b.example/1\n\nNews.") == 3
+    assert weight({}, "See the URL: https://b.example/1") == 0
 
 
 def test_an_answer_to_our_own_reply_is_a_persons() -> None:

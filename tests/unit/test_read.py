@@ -12,6 +12,7 @@ from repondeur.mail.read import (
     BODY_LIMIT,
     DEPTH_LIMIT,
     HEAD_LIMIT,
+    MARKUP,
     PART_TYPES,
     PARTS_LIMIT,
     TEXT_LIMIT,
@@ -161,6 +162,55 @@ def test_part_types(data: bytes, types: tuple[str, ...] | None) -> None:
 
 def test_no_field_can_be_named_as_the_part_types() -> None:
     assert read(b":part-types: text/calendar; method=REPLY\r\n\r\n").fields == {}
+    assert read(b":markup: layout\r\n\r\n").fields == {}
+
+
+PIXEL = b'<img src="https://t.example/o" width="1" height="1">'
+TABLES = b'<table width="600">' + b"<table>" * 3
+
+
+@pytest.mark.parametrize(
+    ("html", "marks"),
+    [
+        (TABLES, ("layout",)),
+        (b"<TABLE STYLE='width: 640px'>" + b"<TABLE>" * 3, ("layout",)),
+        (b'<meta name="viewport" content=""><table>', ("layout",)),
+        (b"<style>@media screen{}</style><table>", ("layout",)),
+        (PIXEL, ("pixel",)),
+        (b"<img style='height:1px;width:1px' src='http://t.example'>", ("pixel",)),
+        (b"<img width=0 height=0 src=https://t.example>", ("pixel",)),
+        (TABLES + PIXEL, ("layout", "pixel")),
+        # Near cases: a signature in tables, a wide one, a logo, a line, an image of one's own.
+        (b"<table>" * 3 + b'<table width="120">', ()),
+        (b'<table width="600"><table>', ()),
+        (b'<img src="https://b.example/logo" width="100" height="10">', ()),
+        (b'<img src="https://b.example/line" width="100%" height="1">', ()),
+        (b'<img src="cid:1" width="1" height="1">', ()),
+        (b"the viewport, @media", ()),
+        # A mail program wrote it, or what is below a separator.
+        (b'<div class="gmail_quote">' + TABLES + PIXEL, ()),
+        (b"<p class=MsoNormal>" + TABLES + PIXEL, ()),
+        (b'<blockquote type="cite">' + TABLES + PIXEL, ()),
+        (b"<p>See</p><p>-------- Forwarded message --------</p>" + TABLES + PIXEL, ()),
+    ],
+)
+def test_markup_of_mass_mailings(html: bytes, marks: tuple[str, ...]) -> None:
+    assert read(message("text/html", html)).all(MARKUP) == marks
+    encoded = message("text/html", base64.encodebytes(html), "base64")
+    plain = message("text/plain", b"See\n-------- Forwarded message" if b"Forw" in html else b"See")
+    assert read(multipart(plain, encoded, subtype="alternative")).all(MARKUP) == marks
+
+
+def test_attached_html_is_not_looked_at() -> None:
+    attached = b"Content-Type: text/html\r\nContent-Disposition: attachment\r\n\r\n" + TABLES
+    assert read(multipart(TEXT, attached)).all(MARKUP) == ()
+
+
+def test_the_end_of_a_long_text_is_kept() -> None:
+    text = read(message("text/plain", b"start " + b"word " * 4000 + b"unsubscribe")).text
+    assert text.startswith("start word")
+    assert text.endswith("word unsubscribe")
+    assert len(text) == TEXT_LIMIT
 
 
 def test_bounds() -> None:
@@ -181,7 +231,8 @@ def test_bounds() -> None:
                                   "text/calendar"])  # fmt: skip
 @pytest.mark.parametrize(
     "unit",
-    ["<", "<a ", "<!--", "<script", "<x gmail_quote", "gmail_quote", "&", "\r", "\n", " \n", " ",
+    ["<", "<a ", "<!--", "<script", "<x gmail_quote", "gmail_quote", "&", "<table ", "<img ",
+     "<img src=http: width=1 ",      "class=", "width=6", "\r", "\n", " \n", " ",
      "on a", "le \n", "--", "__________\n", "_", "> ", "On x wrote\n", "on b\nwrote", "wrote:\n",
      "=\n", "--x\n", "Content-Type: multipart/mixed; boundary=x\n\n--x\n", "METHOD", "\0"],
 )  # fmt: skip

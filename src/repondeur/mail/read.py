@@ -15,14 +15,15 @@ from repondeur.rules.model import Head
 
 HEAD_LIMIT = 256 * 1024  # octets of header; Postfix's header_size_limit is 100 KiB
 BODY_LIMIT = 64 * 1024  # octets of body: the first text part starts within, styles and all
-TEXT_LIMIT = 4 * 1024  # characters of text for the rules: what a machine says, it says early
-# Octets of a text part that are decoded for these: quoted-printable may take 3 for one.
-RAW_TEXT_LIMIT = 3 * TEXT_LIMIT
+TEXT_LIMIT = 4 * 1024  # characters of text for the rules
+# Of these, the last ones of a longer text: newsletters tell how to leave them at their end.
+TAIL_LIMIT = 1024
 DEPTH_LIMIT = 10  # multiparts in multiparts; programs make 4
 PARTS_LIMIT = 100  # parts of one message
 CALENDAR_LIMIT = 4 * 1024  # octets: METHOD stands at the top (RFC 5545 §3.6, §3.7.2)
 
 PART_TYPES = ":part-types"
+MARKUP = ":markup"
 
 # RFC 5545 §3.7.2; the colon may follow parameters.
 _METHOD = re.compile(r"^METHOD(?:;[^:\r\n]*)?:[ \t]*([A-Za-z-]+)", re.IGNORECASE | re.MULTILINE)
@@ -43,16 +44,18 @@ class _Part:
         """RFC 2183 §2.2."""
         return keyword(self.fields.get("content-disposition", ("",))[0]) == "attachment"
 
-    def decoded(self, limit: int) -> str:
-        """The start of the body as text: of its first `limit` octets."""
+    def octets(self, limit: int) -> bytes:
+        """The start of the body, decoded: of its first `limit` octets."""
         data = self.body[:limit]
         # RFC 2045 §6
         encoding = keyword(self.fields.get("content-transfer-encoding", ("",))[0])
         if encoding == "quoted-printable":
-            data = a2b_qp(data)
-        elif encoding == "base64":
-            data = base64_decode(data)
-        return decode_charset(data, self.parameters.get("charset", ""))
+            return a2b_qp(data)
+        return base64_decode(data) if encoding == "base64" else data
+
+    def decoded(self, limit: int) -> str:
+        """The same as text."""
+        return decode_charset(self.octets(limit), self.parameters.get("charset", ""))
 
 
 def _part(fields: Mapping[str, tuple[str, ...]], body: bytes) -> _Part:
@@ -171,9 +174,13 @@ _HINTS = {":": (":\n", ": \n"), "-": ("--",), "_": ("__________",)}
 _QUOTED_LINE = re.compile(r"^[ \t]{0,3}>.*\n?", re.MULTILINE)
 
 
-def _own_words(text: str) -> str:
-    """The text without what it quotes or forwards: that is not what this sender says."""
+def _own_words(text: str) -> tuple[str, bool]:
+    """The text without what it quotes or forwards, and whether a separator stood above that.
+
+    Quoted words are not what this sender says.
+    """
     text = text.replace("\r\n", "\n")
+    separator = None
     if text.endswith(":") or any(
         hint in text for character, hints in _HINTS.items() if character in text for hint in hints
     ):
@@ -182,14 +189,16 @@ def _own_words(text: str) -> str:
             text = text[: separator.start()]
     if ">" in text:
         text = _QUOTED_LINE.sub("", text)
-    return text[:TEXT_LIMIT]
+    if len(text) > TEXT_LIMIT:
+        text = text[: TEXT_LIMIT - TAIL_LIMIT - 1] + "\n" + text[-TAIL_LIMIT:]
+    return text, separator is not None
 
 
-def _text(parts: list[_Part]) -> str:
-    """The start of the first plain text, or else of the first HTML."""
+def _text(parts: list[_Part]) -> tuple[str, bool]:
+    """Start and end of the first plain text, or else of the first HTML; as _own_words."""
     for part in parts:
         if part.kind == "text/plain" and not part.attached:
-            text = part.decoded(RAW_TEXT_LIMIT)
+            text = part.decoded(BODY_LIMIT)
             if text and not text.isspace():
                 return _own_words(text)
     for part in parts:
@@ -197,7 +206,48 @@ def _text(parts: list[_Part]) -> str:
             text = _without_markup(part.decoded(BODY_LIMIT))
             if text:
                 return _own_words(text)
-    return ""
+    return "", False
+
+
+# What the program that a person writes in leaves in its HTML: Gmail, Outlook old and new,
+# Thunderbird, Apple Mail, Yahoo, Proton, Open-Xchange, GMX, Zimbra, Samsung, Roundcube.
+_PERSONS_MARKUP = re.compile(
+    rb"""\bclass=["']?(?:gmail_|msonormal|elementtoproof|moz-|apple-|ydp|yahoo|protonmail_|io-ox|ox-)"""
+    rb"""|-webkit-nbsp-mode|\btype=["']?cite|\bname=["']?quote|\bdata-marker="""
+    rb"""|\bid=["']?(?:applemail|ms-outlook-|mail-editor-|gmail-|composer_sig|reply-intro)"""
+)
+# What only templates have: styles for screens of several sizes.
+_TEMPLATE_MARKUP = (b'name="viewport"', b"name=viewport", b"@media ")
+# A page laid out in tables inside of tables, one of them as wide as newsletters are.
+_TABLES = 4
+_COLUMN = re.compile(rb"""<table\b[^<>]{0,300}?\bwidth\s?[=:]\s?["']?[5-7]\d\d(?![\d%])""")
+# An image of one pixel, from elsewhere: it tells its owner who has opened the message.
+_IMAGE = re.compile(rb"<img\b[^<>]{0,2000}>")
+_FROM_ELSEWHERE = re.compile(rb"""\bsrc\s?=\s?["']?https?:""")
+_PIXEL_SIDE = re.compile(rb"""\b(width|height)\s?[=:]\s?["']?[01](?:px)?(?![\d.%])""")
+
+
+def _markup(parts: list[_Part]) -> tuple[str, ...]:
+    """The marks of mass mailings in the first HTML part: "layout", "pixel"."""
+    for part in parts:
+        if part.kind == "text/html" and not part.attached:
+            html = part.octets(BODY_LIMIT).lower()
+            if (b"<table" not in html and b"<img" not in html) or _PERSONS_MARKUP.search(html):
+                return ()
+            found = []
+            if any(mark in html for mark in _TEMPLATE_MARKUP) or (
+                html.count(b"<table") >= _TABLES and _COLUMN.search(html)
+            ):
+                found.append("layout")
+            if any(map(_is_pixel, _IMAGE.findall(html))):
+                found.append("pixel")
+            return tuple(found)
+    return ()
+
+
+def _is_pixel(image: bytes) -> bool:
+    sides = set(_PIXEL_SIDE.findall(image))
+    return len(sides) > 1 and _FROM_ELSEWHERE.search(image) is not None
 
 
 def read(data: bytes) -> Head:
@@ -208,8 +258,9 @@ def read(data: bytes) -> Head:
     at most PARTS_LIMIT and DEPTH_LIMIT deep. Attached messages are not opened. A text/calendar
     part whose type names no method gets "; method=X" from the calendar itself; so does a
     message that is but a calendar.
-    text: at most TEXT_LIMIT characters of the first text part, decoded, without markup, quoted
-    lines and what follows a reply's or a forward's separator.
+    Under ":markup" stand the marks of mass mailings in the HTML, if it has any.
+    text: at most TEXT_LIMIT characters, of the start and the end, of the first text part, decoded,
+    without markup, quoted lines and what follows a reply's or a forward's separator.
 
     Never fails, whatever the octets; a cut or broken message gives what can be made out.
     """
@@ -219,7 +270,7 @@ def read(data: bytes) -> Head:
     cut = start == len(head) < len(data)
     root = _part(fields, b"" if cut else data[start : start + BODY_LIMIT])
     if root.kind == "text/plain":
-        return Head(fields, _text([root]))
+        return Head(fields, _text([root])[0])
     parts = list(_walk(root))
     types = []
     for part in parts:
@@ -231,4 +282,8 @@ def read(data: bytes) -> Head:
             types.append(part.written)
     if types:
         fields[PART_TYPES] = tuple(types)
-    return Head(fields, _text(parts))
+    text, quotes = _text(parts)
+    markup = () if quotes else _markup(parts)  # what is forwarded is somebody else's page
+    if markup:
+        fields[MARKUP] = markup
+    return Head(fields, text)

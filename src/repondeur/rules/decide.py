@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from repondeur.rules import address, headers, machine, schedule, senders
+from repondeur.rules import address, headers, machine, programs, schedule, senders
 from repondeur.rules.case import NOBODY, Case, Spoken
 from repondeur.rules.fields import (
     MARKS,
@@ -153,7 +153,7 @@ def by_machine(case: Case) -> Spoken | None:
         authors=case.authors,
     )
     total = sum(signal.weight for signal in case.signals)
-    if total >= machine.THRESHOLD:
+    if total >= programs.THRESHOLD:
         names = ", ".join(signal.name for signal in case.signals)
         return ("signals", f"{total}: {names}")
     return None

@@ -77,9 +77,7 @@ def words(local: str) -> list[str]:
 
     Numbers hang on to the words of a sender that has many; alone they are words of their own.
     """
-    return [
-        word.rstrip("0123456789") or word for word in _SEPARATORS.split(local.lower()) if word
-    ]
+    return [word.rstrip("0123456789") or word for word in _SEPARATORS.split(local.lower()) if word]
 
 
 def no_reply(parts: list[str]) -> bool:
