@@ -51,6 +51,7 @@ class Service(Peer):
         super().__init__()
         ports = free_ports(4)
         self.lmtp_port, self.smtp_port, self.http_port, self.metrics_port = ports
+        self.mode = mode
         self.only = only
         self.host = host
         self._prefix = prefix

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+
 from tests.peers.service import Service
 
 ALICE = "alice@example.fr"  # owns a mailbox and a responder
@@ -18,10 +21,26 @@ def message(number: int, sender: str = BOB, to: str = ALICE, more: str = "") -> 
     ).encode()
 
 
-def settle(service: Service, *options: str, address: str = ALICE) -> None:
-    """The customer, domain, mailbox and responder of `address`; `options` of the responder."""
-    domain = address.rpartition("@")[2]
-    service.must("customer", "add", "alice-rep", "--email", "alice@example.org")
-    service.must("domain", "add", domain, "--customer", "alice-rep")
-    service.must("mailbox", "add", address, "--name", "Alice Petit")
-    service.must("responder", "add", address, "--message", TEXT, *options)
+def settle(service: Service, address: str = ALICE, **responder: object) -> None:
+    """The customer, domain, mailbox and responder of `address`; `responder`: fields of its own."""
+    furnish(
+        service, [{"address": address, "name": "Alice Petit"}], [{"address": address, **responder}]
+    )
+
+
+def furnish(
+    service: Service,
+    mailboxes: list[Mapping[str, object]],
+    responders: list[Mapping[str, object]],
+) -> None:
+    """Alice's domains with all of it, in one command: each costs a start of the program."""
+    domains = {str(row["address"]).rpartition("@")[2] for row in [*mailboxes, *responders]}
+    rows = {
+        "customers": [{"nic": "alice-rep", "email": "alice@example.org"}],
+        "domains": [{"name": name, "customer": "alice-rep"} for name in sorted(domains)],
+        "mailboxes": mailboxes,
+        "responders": [{"kind": "attached", "message": TEXT, **row} for row in responders],
+    }
+    file = service.folder / "house.json"
+    file.write_text(json.dumps(rows), encoding="utf-8")
+    service.must("import", str(file))

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
 
 from tests.peers.dovecot import Dovecot
 from tests.peers.postfix import Postfix
@@ -11,18 +16,48 @@ from tests.peers.process import free_ports, wait_for
 from tests.peers.service import Service
 from tests.peers.sink import Sink
 from tests.peers.wire import send
-from tests.system.house import ALICE, BOB, message, settle
+from tests.system.house import ALICE, BOB, furnish, message, settle
 
-CAROL = "carol@example.net"  # has an answering machine of her own
+CAROL = "carol@example.net"  # has a responder of ours, too
+DAN = "dan@example.com"  # has Pigeonhole's
 QUIET_S = 3.0  # a loop that goes on shows within it: each round takes milliseconds
 REPLIES_PER_DAY = 10  # the rate rule's default (design §5)
 
 
-def ring(stack: ExitStack, port: int, ways: dict[str, int]) -> Postfix:
-    """A Postfix that carries each domain's mail to an LMTP port."""
-    transports = ", ".join(f"{{ {d} = lmtp:inet:127.0.0.1:{p} }}" for d, p in ways.items())
-    main = {"transport_maps": f"inline:{{ {transports} }}", "relay_domains": ", ".join(ways)}
-    return stack.enter_context(Postfix(main, [f"{port} inet n - n - - smtpd"]))
+@dataclass(frozen=True)
+class Street:
+    """Alice and Carol with our responders, Dan with Pigeonhole's, and the Postfix between them."""
+
+    postfix: Postfix
+    service: Service
+    dovecot: Dovecot
+
+    def send(self, sender: str, recipient: str, number: int) -> None:
+        data = message(number, sender=sender, to=recipient)
+        send(self.postfix.port, sender, [recipient], data, lmtp=False)
+
+    def replies(self, sender: str) -> int:
+        """How many of `sender`'s messages were answered."""
+        rows = json.loads(self.service.must("journal", "--json"))
+        return sum(row["sender"] == sender and row["decision"] == "reply" for row in rows)
+
+
+@pytest.fixture(scope="module")
+def street() -> Iterator[Street]:
+    script = 'require "vacation";\nvacation :days 1 "I am away.";\n'
+    with ExitStack() as stack:
+        (port,) = free_ports(1)
+        service = Service(relay=f"smtp://127.0.0.1:{port}")
+        dovecot = stack.enter_context(Dovecot([DAN], sieve=script, relay=f"127.0.0.1:{port}"))
+        ours, theirs = service.lmtp_port, dovecot.lmtp_port
+        ways = {"example.fr": ours, "example.net": ours, "example.com": theirs}
+        transports = ", ".join(f"{{ {d} = lmtp:inet:127.0.0.1:{p} }}" for d, p in ways.items())
+        main = {"transport_maps": f"inline:{{ {transports} }}", "relay_domains": ", ".join(ways)}
+        postfix = stack.enter_context(Postfix(main, [f"{port} inet n - n - - smtpd"]))
+        stack.enter_context(service)
+        each: list[Mapping[str, object]] = [{"address": ALICE}, {"address": CAROL}]
+        furnish(service, each, [{**row, "interval": "0s"} for row in each])
+        yield Street(postfix, service, dovecot)
 
 
 def quiet(postfix: Postfix) -> None:
@@ -41,7 +76,7 @@ def quiet(postfix: Postfix) -> None:
 def test_our_responder_against_itself(sink: Sink) -> None:
     """A message that pretends to come from Alice herself, and one of our replies come back."""
     with Service(relay=f"smtp://{sink.address}") as service:
-        settle(service, "--interval", "0s")
+        settle(service, interval="0s")
         send(service.lmtp_port, ALICE, [ALICE], message(1, sender=ALICE))
         send(service.lmtp_port, BOB, [ALICE], message(2))
         (reply,) = sink.wait(1)
@@ -52,39 +87,19 @@ def test_our_responder_against_itself(sink: Sink) -> None:
     assert len(sink.received) == 1
 
 
-def test_our_responder_against_another_of_ours() -> None:
-    with ExitStack() as stack:
-        (port,) = free_ports(1)
-        service = Service(relay=f"smtp://127.0.0.1:{port}")
-        postfix = ring(
-            stack, port, {"example.fr": service.lmtp_port, "example.net": service.lmtp_port}
-        )
-        stack.enter_context(service)
-        settle(service, "--interval", "0s")
-        settle(service, "--interval", "0s", address=CAROL)
-        send(postfix.port, CAROL, [ALICE], message(1, sender=CAROL), lmtp=False)
-        wait_for(lambda: "null-sender" in service.must("journal", "--json"), "the echo", 20)
-        quiet(postfix)
-        assert service.must("journal", "--json").count('"decision": "reply"') == 1
+def test_our_responder_against_another_of_ours(street: Street) -> None:
+    street.send(CAROL, ALICE, 1)
+    wait_for(lambda: '"null-sender"' in street.service.log, "the echo", 20)
+    quiet(street.postfix)
+    assert (street.replies(CAROL), street.replies(ALICE)) == (1, 0)
 
 
-def test_our_responder_against_pigeonhole() -> None:
-    script = 'require "vacation";\nvacation :days 1 "I am away.";\n'
-    with ExitStack() as stack:
-        (port,) = free_ports(1)
-        service = Service(relay=f"smtp://127.0.0.1:{port}")
-        dovecot = stack.enter_context(Dovecot([CAROL], sieve=script, relay=f"127.0.0.1:{port}"))
-        postfix = ring(
-            stack, port, {"example.fr": service.lmtp_port, "example.net": dovecot.lmtp_port}
-        )
-        stack.enter_context(service)
-        settle(service, "--interval", "0s")
-        for number in range(3):
-            send(postfix.port, CAROL, [ALICE], message(number, sender=CAROL), lmtp=False)
-        wait_for(lambda: len(dovecot.messages(CAROL)) == 3, "our replies at Carol's", 20)
-        # The other way round: Bob writes to Carol; her answer reaches nobody's machine.
-        send(postfix.port, ALICE, [CAROL], message(9, sender=ALICE, to=CAROL), lmtp=False)
-        quiet(postfix)
-        journal = service.must("journal", "--json")
-        assert 3 <= journal.count('"decision": "reply"') <= REPLIES_PER_DAY
-        assert len(dovecot.messages(CAROL)) == 4
+def test_our_responder_against_pigeonhole(street: Street) -> None:
+    for number in range(3):
+        street.send(DAN, ALICE, number)
+    wait_for(lambda: len(street.dovecot.messages(DAN)) == 3, "our replies at Dan's", 20)
+    # The other way round: Alice writes to Dan; his answer meets her responder.
+    street.send(ALICE, DAN, 9)
+    quiet(street.postfix)
+    assert 3 <= street.replies(DAN) <= REPLIES_PER_DAY
+    assert len(street.dovecot.messages(DAN)) == 4

@@ -13,29 +13,36 @@ import pytest
 from tests.peers.process import wait_for
 from tests.peers.service import Service
 from tests.peers.wire import Wire, send
-from tests.system.house import ALICE, BOB, message, settle
+from tests.system.house import ALICE, BOB, furnish, message, settle
 
 SHOP = "shop@example.fr"  # free, with a copy target
 SILENT = "silent@example.fr"  # free, without a copy
-OVER = "over@example.fr"  # a mailbox whose responder's window is over
+OVER = "over@example.fr"  # a mailbox whose responder kept no copy; its window is over
+CLOSED = "closed@example.fr"  # as SHOP; its window is over
+GONE = "gone@example.fr"  # as SILENT; its window is over
 QUIET = "quiet@example.fr"  # a mailbox without a responder
-PAST = ("--from", "2020-01-01", "--to", "2020-01-31")
+PAST = {"from": "2020-01-01", "to": "2020-01-31"}
+
+
+def mailbox(address: str) -> dict[str, object]:
+    return {"address": address}
 
 
 @pytest.fixture(scope="module")
 def inline() -> Iterator[Service]:
     with Service(mode="inline") as service:
-        settle(service)
-        service.must("mailbox", "add", QUIET, "--alias", "calm@example.fr")
-        service.must("mailbox", "add", OVER)
-        free = ("responder", "add", SHOP, "--free", "--message", "Merci.")
-        service.must(*free, "--copy-to", QUIET)
-        service.must("responder", "add", SILENT, "--free", "--no-copy", "--message", "Merci.")
-        ended = {"address": OVER, "kind": "attached", "from": "2020-01-01", "to": "2020-01-31"}
-        rows = [{**ended, "copy": False, "message": "Absent."}]
-        file = service.folder / "import.json"
-        file.write_text(json.dumps({"responders": rows}), encoding="utf-8")
-        service.must("import", str(file))
+        furnish(
+            service,
+            [{"address": QUIET, "aliases": ["calm@example.fr"]}, *map(mailbox, (ALICE, OVER))],
+            [
+                {"address": ALICE},
+                {"address": OVER, "copy": False, **PAST},
+                {"address": SHOP, "kind": "free", "copy_to": QUIET},
+                {"address": CLOSED, "kind": "free", "copy_to": QUIET, **PAST},
+                {"address": SILENT, "kind": "free", "copy": False},
+                {"address": GONE, "kind": "free", "copy": False, **PAST},
+            ],
+        )
         yield service
 
 
@@ -63,6 +70,9 @@ def answered(service: Service, sender: str) -> bool:
         (SHOP, 250, QUIET, True),
         (SILENT, 250, "", True),
         (OVER, 250, OVER, False),
+        # Outside its window a free address passes mail on; without a copy target it is unknown.
+        (CLOSED, 250, QUIET, False),
+        (GONE, 550, "", False),
         ("nobody@example.fr", 550, "", False),
         ("alice@elsewhere.example", 550, "", False),
     ],
