@@ -7,11 +7,15 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.peers.postgres import Postgres
+from tests.peers.process import account
 
 
 class Program:
@@ -171,6 +175,36 @@ def test_settings_that_cannot_be_taken(tmp_path: Path) -> None:
     row = next(row for row in shown if row["setting"] == "REPONDEUR_RELAY")
     assert row["origin"] == "environment REPONDEUR_RELAY"
     assert "hunter2" not in row["value"]
+
+
+def test_root_makes_nothing_that_the_service_cannot_use(postgres: Postgres) -> None:
+    """A key of root's, or a database that lets in nobody but the service's user."""
+    rules = postgres.folder / "data" / "pg_hba.conf"
+    before = rules.read_text()
+    owner = account("postgres", "nobody")
+    postgres.sql(f'CREATE ROLE "{owner.pw_name}" LOGIN SUPERUSER')
+    name = postgres.database().rpartition("/")[2]
+    folder = Path(tempfile.mkdtemp())
+    try:
+        rules.write_text("local all all peer\n" + before)
+        postgres.sql("SELECT pg_reload_conf()")
+        os.chmod(folder, 0o711)  # the service's user must reach what is below
+        (folder / "data").mkdir()
+        os.chown(folder / "data", owner.pw_uid, owner.pw_gid)
+        url = f"postgresql:///{name}?host={postgres.folder}&port={postgres.port}"
+        program = Program(folder, {"REPONDEUR_DATABASE_URL": url})
+        program.must("migrate")
+        program.must("customer", "add", "alice", "--email", "alice@example.net")
+        assert "PostgreSQL answers" in program.run("doctor").stdout
+        program = Program(folder)
+        program.must("customer", "add", "alice", "--email", "alice@example.net")
+        made = {path.name: path.stat().st_uid for path in (folder / "data").iterdir()}
+        assert {"secret.key", "repondeur.db"} <= made.keys()
+        assert set(made.values()) == {owner.pw_uid}
+    finally:
+        rules.write_text(before)
+        postgres.sql("SELECT pg_reload_conf()")
+        shutil.rmtree(folder)
 
 
 def test_postgresql_must_be_migrated(tmp_path: Path, postgres_url: str) -> None:

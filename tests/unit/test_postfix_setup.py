@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from repondeur.postfix.queries import Access, file
 from tests.database import configure
+from tests.peers.process import free_ports
 
 configure()
 
@@ -110,10 +111,15 @@ def test_a_table_that_the_hoster_adds_later_is_seen(postconf: Postconf) -> None:
 
 
 def test_questions_to_postgresql_are_for_postfix_alone(postconf: Postconf) -> None:
-    access = Access(("127.0.0.1:5432",), "postfix", "geheim", "repondeur")
+    """And Postfix is told of them when they are answered: else it would put off all mail."""
+    (port,) = free_ports(1)
+    access = Access((f"127.0.0.1:{port}",), "postfix", "geheim", "repondeur")
     wanted = setup.Wanted(TAP, WANTED.service, WANTED.replies, WANTED.copies, access=access)
-    setup.write(setup.changes(wanted, postconf), postconf, T)
-    assert setup.changes(wanted, postconf) == []
+    before = (postconf.folder / "main.cf").read_text()
+    for _ in range(2):
+        with pytest.raises(ToolError, match=r"\.cf.*; mend: see that the database runs"):
+            setup.write(setup.changes(wanted, postconf), postconf, T)
+    assert (postconf.folder / "main.cf").read_text() == before
     made = sorted(postconf.folder.glob("repondeur-*.cf"))
     assert len(made) == 4
     assert {path.stat().st_mode & 0o777 for path in made} == {0o640}

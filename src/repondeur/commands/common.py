@@ -65,6 +65,27 @@ def explained(error: Exception) -> Failure | None:
     return None
 
 
+@contextmanager
+def as_owner(folder: Path) -> Iterator[None]:
+    """Where root runs the command, act as the user whose folder it is: the service's.
+
+    What is made there must be the service's to write, and PostgreSQL behind a Unix socket asks
+    the system who comes (pg_hba.conf, "peer"). A connection that is made so stays.
+    """
+    owner = folder.stat() if folder.exists() else None
+    if os.geteuid() != 0 or owner is None:
+        yield
+        return
+    group = os.getegid()
+    os.setegid(owner.st_gid)
+    os.seteuid(owner.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+
+
 class Session:
     """One run of a command."""
 
@@ -88,7 +109,8 @@ class Session:
         from repondeur import project
         from repondeur.config import with_data_dir
 
-        config = with_data_dir(self.config)
+        with as_owner(self.config.data_dir):
+            config = with_data_dir(self.config)
         project.configure(config)
         return config
 
@@ -100,9 +122,12 @@ class Session:
         config = self.configure()
         from repondeur.store import migrate
 
-        if config.database.startswith("sqlite:"):
-            migrate.migrate()
-        elif migrate.pending():
+        with as_owner(config.data_dir):
+            if config.database.startswith("sqlite:"):
+                migrate.migrate()
+                return config
+            missing = migrate.pending()
+        if missing:
             raise CommandError(
                 "REPONDEUR_DATABASE_URL: the database lacks migrations; mend: `repondeur migrate`"
             )

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from repondeur.commands.common import CommandError, Session, json_option, pass_session, print_json
+from repondeur.commands.common import (
+    CommandError,
+    Session,
+    as_owner,
+    json_option,
+    pass_session,
+    print_json,
+)
 
 if TYPE_CHECKING:
     from repondeur.config import Config
@@ -80,9 +87,10 @@ def _findings(config: Config, t: datetime) -> Iterator[Finding]:
     resolver = mx.resolver()
     yield from network.hello(config.hostname, resolver)
     usable = True
-    for finding in database.check(
-        lambda: datetime.now(UTC), migrates=config.migrate or config.database.startswith("sqlite:")
-    ):
+    migrates = config.migrate or config.database.startswith("sqlite:")
+    with as_owner(config.data_dir):
+        found = list(database.check(lambda: datetime.now(UTC), migrates=migrates))
+    for finding in found:
         usable = usable and not (finding.mend and finding.check in ("database", "migrations"))
         yield finding
     if usable:
@@ -116,7 +124,8 @@ def _postfix(config: Config, t: datetime) -> Iterator[Finding]:
         for finding in check.check(wanted, postconf, t, config.recipient_delimiter):
             yield replace(finding, check=f"postfix {finding.check}")
     except ToolError as error:
-        yield unknown(str(error), "run `repondeur postfix check` on the mail server")
+        text, _, mend = str(error).partition("; mend: ")
+        yield unknown(text, mend or "run `repondeur postfix check` on the mail server")
     except CommandError as error:
         text, _, mend = str(error).partition("; mend: ")
         yield Finding("postfix", Level.ERROR, text, mend)

@@ -10,6 +10,7 @@ import click
 
 from repondeur.commands.common import (
     Session,
+    as_owner,
     json_option,
     pass_session,
     print_json,
@@ -70,10 +71,11 @@ def config(session: Session, as_json: bool) -> None:
 @pass_session
 def migrate(session: Session, as_json: bool) -> None:
     """Bring the database to the schema of this program."""
-    session.configure()
+    config = session.configure()
     from repondeur.store.migrate import migrate
 
-    names = migrate()
+    with as_owner(config.data_dir):
+        names = migrate()
     if as_json:
         print_json(names)
     else:

@@ -48,19 +48,15 @@ def _settings(wanted: setup.Wanted, postconf: Postconf) -> Iterator[Finding]:
 
 
 def _tables(wanted: setup.Wanted, postconf: Postconf) -> Iterator[Finding]:
-    mend = (
-        "see that the database runs and lets this role read; with --database-url another one"
-        if wanted.access
-        else "start the service with REPONDEUR_POSTFIX_MAPS, or postfix setup --write as root"
-    )
     found = False
     for name in maps.NAMES:
         asked = setup.table(wanted, name, postconf.folder).removeprefix("proxy:")
         try:
-            postconf.look_up(asked, ["nobody@example.invalid"])
+            setup.ask(asked, wanted.access, postconf)
         except ToolError as error:
             found = True
-            yield Finding("tables", Level.ERROR, f"{asked}: {error}", mend)
+            text, _, mend = str(error).rpartition("; mend: ")
+            yield Finding("tables", Level.ERROR, text, mend)
     if not found:
         yield ok("tables", "all four can be read")
 

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from repondeur.postfix import queries
 from repondeur.postfix.maps import COPY_TRANSPORT, NAMES, PREFIX, nexthop
-from repondeur.postfix.tools import Postconf
+from repondeur.postfix.tools import Postconf, ToolError
 
 REPLIES, COPIES = "repondeur-replies", "repondeur-copies"  # the cleanup services of master.cf
 LISTS = ("recipient_bcc_maps", "virtual_alias_maps", "transport_maps")  # they name our tables
 QUERY_MODE = 0o640  # root writes, proxymap(8) reads as Postfix's user, nobody else: a password
 _OURS = re.compile(rf"[a-z:]+:[^{{}}]*/{PREFIX}(?:{'|'.join(NAMES)})(?:\.cf)?")
+_PGSQL = re.compile(rf"pgsql:[^\s,{{}}]*/{PREFIX}(?:{'|'.join(NAMES)})\.cf")
 
 # What both smtpd services are: a door for this machine's own programs, without the checks that
 # the message has passed before, or that are for mail from outside.
@@ -233,11 +234,18 @@ def _changes(wanted: Wanted, postconf: Postconf) -> Iterator[Change]:
 def write(found: Sequence[Change], postconf: Postconf, t: datetime) -> list[Path]:
     """Make the changes; the copies of the files that were changed, as they were before.
 
-    Tables come first, so that Postfix never names one that is not there.
+    Tables come first, so that Postfix never names one that is not there or cannot be asked: it
+    would answer 451 to all mail. Raises ToolError and OSError.
     """
     backups = []
     stamp = f"{t:%Y%m%dT%H%M%SZ}"
     owner = pwd.getpwnam(postconf.value("mail_owner"))
+    for change in found:
+        if not change.name:
+            _write_secret(Path(change.file), change.after, owner.pw_gid)
+    # Also those that were written before, when Postfix could not be told of them.
+    for name in sorted({name for change in found for name in _PGSQL.findall(change.after)}):
+        ask(name, present_access(postconf), postconf)
     for name in ("main.cf", "master.cf"):
         if any(change.file == name for change in found):
             path = postconf.folder / name
@@ -249,9 +257,26 @@ def write(found: Sequence[Change], postconf: Postconf, t: datetime) -> list[Path
             postconf.put(change.name, change.after)
         elif change.file == "master.cf":
             postconf.put_service(change.name, change.after)
-        else:
-            _write_secret(Path(change.file), change.after, owner.pw_gid)
     return backups
+
+
+def ask(name: str, access: queries.Access | None, postconf: Postconf) -> None:
+    """See that a table answers, as it would answer Postfix. Raises ToolError."""
+    # Behind a Unix socket the database asks who comes: there it is not root, but Postfix's user.
+    peer = access is not None and any(host.startswith("unix:") for host in access.hosts)
+    user = postconf.value("mail_owner") if peer else None
+    try:
+        postconf.look_up(name, ["nobody@example.invalid"], user)
+    except ToolError as error:
+        mend = (
+            f"give Postfix a role with a password by --database-url (docs/postfix.md); {user} comes"
+            " to the database's socket without one"
+            if peer
+            else "see that the database runs and lets this role read; with --database-url another"
+            if access
+            else "start the service with REPONDEUR_POSTFIX_MAPS, or postfix setup --write as root"
+        )
+        raise ToolError(f"{name}: {error}; mend: {mend}") from error
 
 
 def _write_secret(path: Path, text: str, group: int) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 TIMEOUT_S = 120.0  # postmap needs some seconds for a million entries
 # Where they are when PATH, as a service's often does, lacks them.
@@ -23,19 +25,23 @@ class NothingFoundError(ToolError):
     """The program ended with 1 and without a word, as postmap(1) does for an absent key."""
 
 
-def run(name: str, *arguments: str, stdin: str = "") -> str:
-    """The output of `name`. Raises ToolError."""
+def run(name: str, *arguments: str, stdin: str = "", user: str | None = None) -> str:
+    """The output of `name`. user: who runs it, where root may choose. Raises ToolError."""
     path = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), FOLDERS]))
     if path is None:
         raise ToolError(f"{name}: not found; mend: install Postfix on this machine")
+    changed: dict[str, Any] = {}
+    if user is not None and os.geteuid() == 0:
+        changed = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
     try:
-        done = subprocess.run(  # noqa: S603 (found in the system's folders, no shell)
+        done: subprocess.CompletedProcess[str] = subprocess.run(  # noqa: S603 (found in the system's folders, no shell)
             [path, *arguments],
             input=stdin,
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,
             check=False,
+            **changed,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(f"{name}: {error}") from error
@@ -84,10 +90,11 @@ class Postconf:
         """The kinds of table this Postfix has."""
         return set(self._run("-m").split())
 
-    def look_up(self, table: str, keys: Sequence[str]) -> dict[str, str]:
+    def look_up(self, table: str, keys: Sequence[str], user: str | None = None) -> dict[str, str]:
         """What `type:name` has for which of `keys`. Raises ToolError when it cannot be read."""
+        asked = "\n".join(keys) + "\n"
         try:
-            out = run("postmap", *self.where, "-q", "-", table, stdin="\n".join(keys) + "\n")
+            out = run("postmap", *self.where, "-q", "-", table, stdin=asked, user=user)
         except NothingFoundError:
             return {}
         lines = (line.partition("\t") for line in out.splitlines())
