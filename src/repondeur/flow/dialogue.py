@@ -31,6 +31,7 @@ class Limits:
     max_connections: int = 500  # Postfix opens 20 per destination; room for a fleet in front
     max_recipients: int = 1000  # RFC 5321 §4.5.3.1.8 asks for 100; Postfix sends up to 50
     max_errors: int = 20  # as Postfix's smtpd_hard_error_limit
+    max_chatter: int = 1000  # commands without a message; Postfix counts 100 of NOOP and RSET
     max_line: int = 2048  # a command: a tap address is up to 64 + 255 octets, UTF-8 included
     command_timeout: float = 300.0  # RFC 5321 §4.5.3.2.7
     data_timeout: float = 180.0  # between two blocks; RFC 5321 §4.5.3.2.5
@@ -47,7 +48,8 @@ class Wish(enum.Enum):
 
 
 class Dialogue:
-    """One session's state. `out` gathers the replies; whoever sends them empties it.
+    """One session's state. `out` gathers the replies; whoever sends them empties it. `chatter`:
+    commands since the last message, but for those that make one.
 
     verifies: recipients are asked about one by one. single: one recipient a transaction, where
     SMTP's one reply must be exact for each. offers_tls: STARTTLS can be done.
@@ -65,6 +67,7 @@ class Dialogue:
     ) -> None:
         self.out = bytearray()
         self.errors = 0
+        self.chatter = 0
         self.candidate = ""
         self._limits = limits
         self._lmtp = lmtp
@@ -129,6 +132,7 @@ class Dialogue:
         in SMTP. Ends the transaction."""
         for status in statuses if self._lmtp else [_of_all(statuses)]:
             self.status(status)
+        self.chatter = 0
         self.forget()
 
     def secured(self) -> None:
@@ -139,6 +143,8 @@ class Dialogue:
 
     def _obey(self, verb: bytes, arg: str) -> Wish | None:
         lmtp = self._lmtp
+        if verb not in (b"MAIL", b"RCPT", b"DATA"):
+            self.chatter += 1
         match verb:
             case b"MAIL":
                 self._mail(arg)

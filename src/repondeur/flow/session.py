@@ -189,6 +189,9 @@ class Session(asyncio.Protocol):
             elif self._dialogue.errors >= self._policy.limits.max_errors:
                 self._close("421 4.7.0 Too many errors")
                 return
+            elif self._dialogue.chatter >= self._policy.limits.max_chatter:
+                self._close("421 4.7.0 Too many commands without a message")
+                return
             else:
                 end = self._pending.find(b"\n", self._used)
                 if end < 0:
