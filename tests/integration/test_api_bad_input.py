@@ -332,6 +332,32 @@ def test_a_signed_write_is_taken_once_and_a_read_again(house: ApiHouse, keys: Ke
     assert house.call("DELETE", ROOT + "/account/once", keys=keys).status == 200
 
 
+def test_a_program_may_do_undo_and_do_again_within_a_second(house: ApiHouse, keys: Keys) -> None:
+    """Signatures of one second are alike; after a write between, the call is a new one."""
+    path, url = f"/1.0{ROOT}/account", f"{house.base}/1.0{ROOT}/account"
+    body = json.dumps({"accountName": "twice"}).encode()
+    while True:
+        t = int(time.time())
+        add = signed(keys, "POST", url, body, t)
+        remove = signed(keys, "DELETE", url + "/twice", b"", t)
+        found = [
+            house.raw("POST", path, body, add).status,
+            house.raw("DELETE", path + "/twice", b"", remove).status,
+            house.raw("POST", path, body, add).status,
+            house.raw("DELETE", path + "/twice", b"", remove).status,
+        ]
+        replayed = house.raw("DELETE", path + "/twice", b"", remove).status
+        if int(time.time()) <= t + 1:  # else the machine was too slow to try it
+            break
+    assert found == [200] * 4
+    assert replayed == 404
+    # Later, what was between makes no difference: nobody else may send what was recorded.
+    time.sleep(max(0.0, t + 2 - time.time()))
+    assert house.call("POST", ROOT + "/account", {"accountName": "other"}, keys=keys).status == 200
+    refused(house.raw("POST", path, body, add), 403, "INVALID_CREDENTIAL")
+    assert house.call("DELETE", ROOT + "/account/other", keys=keys).status == 200
+
+
 def test_a_rule_for_another_path_grants_nothing(house: ApiHouse) -> None:
     narrow = house.keys("GET /email/domain/alice.fr/responder*")
     assert house.call("GET", ROOT + "/responder", keys=narrow).status == 200

@@ -187,6 +187,26 @@ def test_filters(house: ApiHouse, alice: ovh.Client) -> None:
         assert alice.get(ROOT + "/account", description=text) == expected, text
 
 
+def test_names_with_accents_as_the_program_writes_them(house: ApiHouse, alice: ovh.Client) -> None:
+    """The client signs the URL as it was written, and sends it percent-encoded."""
+    root = "/email/domain/café.fr"
+    assert alice.get(root)["domain"] == "xn--caf-dma.fr"
+    house.service.must("mailbox", "add", "hélène@café.fr")
+    alice.post(root + "/responder", account="hélène", content="Été", copy=True)
+    house.settled(alice, "café.fr")
+    for query in ({}, {"account": "hélène"}):
+        assert alice.get(root + "/responder", **query) == ["hélène"]
+    assert alice.get(root + "/responder?account=hélène") == ["hélène"]
+    assert alice.put(root + "/responder/hélène", content="Hiver") is None
+    house.settled(alice, "café.fr")
+    assert alice.get(root + "/responder/hélène")["content"] == "Hiver"
+    assert alice.get(root + "/account/hélène")["responder"] is True
+    with pytest.raises(exceptions.ResourceNotFoundError):
+        alice.get(root + "/responder/no body")
+    assert alice.delete(root + "/responder/hélène")["action"] == "delete"
+    house.settled(alice, "café.fr")
+
+
 def test_errors_by_their_classes(house: ApiHouse, alice: ovh.Client) -> None:
     add(house, alice, account="a")
     with pytest.raises(exceptions.ResourceConflictError):

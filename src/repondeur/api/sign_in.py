@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 from django.conf import settings
 from django.db import transaction
@@ -19,6 +20,7 @@ from repondeur.hosting.errors import Invalid
 
 PREFIX = "/1.0"
 _DOMAINS = "/email/domain/"
+_ENCODED = re.compile("(?:%(?:[89A-F][0-9A-F]|20))+", re.IGNORECASE)
 _PORT = re.compile(r":[0-9]+$")
 
 
@@ -82,16 +84,31 @@ def _urls(request: HttpRequest) -> Iterator[str]:
     are taken, with the port and without; the rest is as it was sent. Generated clients end a URL
     in a "?" when nothing follows, which does not reach us: with and without it is taken.
     """
-    scope: dict[str, Any] = getattr(request, "scope", {})
-    path = scope["raw_path"].decode("latin-1") if scope.get("raw_path") else request.path
-    query = request.META.get("QUERY_STRING", "")
     host = request.get_host()
-    for tail in [f"{path}?{query}"] if query else [path, path + "?"]:
+    for tail in _tails(request):
         for scheme in ("https", "http"):
             yield f"{scheme}://{host}{tail}"
             yield f"{scheme}://{_PORT.sub('', host)}{tail}"
         if settings.PANEL_PUBLIC_URL:
             yield settings.PANEL_PUBLIC_URL.rstrip("/") + tail
+
+
+def _tails(request: HttpRequest) -> list[str]:
+    """Path and query as they were sent, and as the program wrote them: the client for Python signs
+    `/email/domain/café.fr` and sends `/email/domain/caf%C3%A9.fr`."""
+    scope: dict[str, Any] = getattr(request, "scope", {})
+    path = scope["raw_path"].decode("latin-1") if scope.get("raw_path") else request.path
+    query = request.META.get("QUERY_STRING", "")
+    if not query:
+        return [path, path + "?", _written(path)]
+    pairs = ((path, query), (_written(path), query), (_written(path), _written(query)))
+    return list(dict.fromkeys(f"{one}?{other}" for one, other in pairs))
+
+
+def _written(text: str) -> str:
+    """`text` without the encoding of what no URL has as it is; no other octet is decoded, so that
+    one spelling stands for one request."""
+    return _ENCODED.sub(lambda match: unquote(match[0]), text)
 
 
 def _spellings(path: str) -> list[str]:

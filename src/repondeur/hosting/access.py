@@ -20,7 +20,6 @@ from urllib.parse import unquote
 
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from repondeur.hosting.errors import Invalid, NotFound
@@ -29,6 +28,7 @@ from repondeur.store.models import Customer
 
 METHODS = ("GET", "POST", "PUT", "DELETE")
 CLOCK_TOLERANCE = timedelta(seconds=60)  # between a signature's timestamp and our clock
+ROUNDING_S = 1  # clients know our clock to a second
 REQUEST_TERM = timedelta(hours=1)  # how long a consumer key may wait for its validation
 TOKEN_TERM = timedelta(hours=1)  # of a token from client credentials (RFC 6749 §5.1)
 RULES_MAX = 100
@@ -52,6 +52,7 @@ class Caller:
     credential: Credential | None = None
     token: Token | None = None
     signature: str = ""  # of a write: it is taken once
+    signed: int = 0  # when, as Unix time
 
 
 class DeniedError(Exception):
@@ -241,8 +242,9 @@ def by_signature(
     if credential.used is None or credential.used + USED_EVERY <= t:
         Credential.objects.filter(pk=credential.pk).update(used=t)
     return Caller(
-        credential.customer, credential.rules, f"key {credential.pk}", credential, signature=once
-    )
+        credential.customer, credential.rules, f"key {credential.pk}", credential,
+        signature=once, signed=int(timestamp),
+    )  # fmt: skip
 
 
 def _credential(application_key: str, consumer_key: str) -> Credential:
@@ -263,17 +265,35 @@ def _credential(application_key: str, consumer_key: str) -> Credential:
 
 def spend(caller: Caller, t: datetime) -> None:
     """Take a signed write, this once, in the transaction of what it changes: what is refused and
-    rolled back may be sent again. Raises DeniedError when it was made already."""
+    rolled back may be sent again. Raises DeniedError when it was made already.
+
+    Signatures tell no two calls of one second apart. A program that adds, removes and adds again
+    within one is no replay: another write of its own stood between.
+    """
     if not caller.signature:
         return
+    until = t + 2 * CLOCK_TOLERANCE
     SpentSignature.objects.filter(until__lte=t).delete()
-    try:
-        with transaction.atomic():
-            SpentSignature.objects.create(signature=caller.signature, until=t + 2 * CLOCK_TOLERANCE)
-    except IntegrityError as error:
-        raise DeniedError(
-            "INVALID_CREDENTIAL", "This signed call was made already; sign it anew"
-        ) from error
+    spent, new = SpentSignature.objects.get_or_create(
+        signature=caller.signature, defaults={"until": until}
+    )
+    if not new and not _signed_anew(caller, spent, t, until):
+        raise DeniedError("INVALID_CREDENTIAL", "This signed call was made already; sign it anew")
+    SpentSignature.objects.bulk_create(  # the last write of this credential, by its name
+        [SpentSignature(signature=caller.name, until=until)],
+        update_conflicts=True, unique_fields=["signature"], update_fields=["until"],
+    )  # fmt: skip
+
+
+def _signed_anew(caller: Caller, spent: SpentSignature, t: datetime, until: datetime) -> bool:
+    """Whether the same signature is that of a second call: made in its own second, and after
+    another write of the credential. One of several processes is told so."""
+    now = abs(int(t.timestamp()) - caller.signed) <= ROUNDING_S
+    between = SpentSignature.objects.filter(signature=caller.name, until__gt=spent.until)
+    if not (now and between.exists()):
+        return False
+    row = SpentSignature.objects.filter(signature=caller.signature, until=spent.until)
+    return bool(row.update(until=until))
 
 
 def add_token(

@@ -77,7 +77,10 @@ class Token(models.Model):
 
 
 class SpentSignature(models.Model):
-    """A signature of a write that was carried out: the same call is not taken twice."""
+    """A signature of a write that was carried out: the same call is not taken twice.
+
+    By the name of a credential, until when its last write is kept.
+    """
 
     signature = models.CharField(max_length=50, primary_key=True)
     until = InstantField()
