@@ -194,6 +194,25 @@ def test_the_second_of_two_editors_is_told(place: House) -> None:
     place.service.must("responder", "remove", "both@exemple.fr")
 
 
+def test_an_open_menu_outlives_the_next_look_at_the_list(place: House) -> None:
+    place.service.must("mailbox", "add", "menu@exemple.fr")
+    place.service.must("responder", "add", "menu@exemple.fr", "--message", "Un")
+    with place.page() as page:
+        place.sign_in(page, "alice-rep", "/emails/exemple.fr/responders/")
+        page.locator("details.menu summary").focus()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        expect(page.locator("details.menu a", has_text="Modifier")).to_be_focused()
+        page.evaluate("document.getElementById('responders').dataset.old = 'yes'")
+        page.evaluate("htmx.ajax('GET', '?htmx=1', {target: '#responders', swap: 'outerHTML'})")
+        expect(page.locator("#responders[data-old]")).to_have_count(0)
+        expect(page.locator("details.menu a", has_text="Modifier")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.locator("details.menu summary")).to_be_focused()
+        expect(page.locator("details.menu[open]")).to_have_count(0)
+    place.service.must("responder", "remove", "menu@exemple.fr")
+
+
 def test_a_domain_without_responders_says_so(place: House) -> None:
     with place.page() as page:
         place.sign_in(page, "alice-rep", "/emails/petit.fr/responders/")

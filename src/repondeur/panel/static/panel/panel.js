@@ -19,6 +19,21 @@
     }
   })
 
+  // The list is fetched anew while something is under way: an open menu stays open, and focused.
+  let kept = null
+  document.addEventListener('htmx:beforeSwap', () => {
+    const [menu] = menus()
+    const items = menu ? [...menu.querySelectorAll('summary, a, button')] : []
+    kept = menu && { id: menu.id, focus: items.indexOf(document.activeElement) }
+  })
+  document.addEventListener('htmx:afterSwap', () => {
+    const menu = kept && document.getElementById(kept.id)
+    if (!menu) return
+    menu.open = true
+    const item = menu.querySelectorAll('summary, a, button')[kept.focus]
+    if (item) item.focus({ preventScroll: true })
+  })
+
   // A placeholder becomes a button that writes it where the cursor is.
   function insert (field, words) {
     const page = document.getElementById('editor-page')
