@@ -11,6 +11,7 @@ from django.db import Error, connection
 
 from repondeur.api.door import App, Receive, Scope, Send, guarded
 from repondeur.store import migrate
+from repondeur.threads import few_threads
 
 Check = Callable[[], Awaitable[str | None]]  # None: well; else what is wrong
 
@@ -19,7 +20,7 @@ def application(
     checks: Mapping[str, Check],
 ) -> App:
     """/healthz (alive), /readyz (able to work), and Django for the rest."""
-    django = get_asgi_application()
+    django = few_threads(get_asgi_application())
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/healthz":

@@ -22,9 +22,9 @@ SILENCE_S = 15
 _PROBES = {"idle": 5, "interval": 5, "count": 2}  # TCP keepalives: 5 + 2 * 5 = SILENCE_S
 # A batch's statements differ by its number of rows, and preparing one costs as much as running it.
 STATEMENTS_KEPT = 512
-# The web part has a thread for each request (django.core.handlers.asgi), and a connection that
-# outlived its thread would be nobody's: it ends with the request. The mail path's are not touched.
-CONNECTION_AGE_S = 0
+# The web part's few threads keep theirs (threads.py), and try them before each request. The mail
+# path's are not touched.
+CONNECTION_AGE_S = None
 # Pages of 4 KiB in the write-ahead log before they move into the file: many batches change the
 # same pages, which then move once. A crash replays at most these 16 MB, within a second.
 CHECKPOINT_PAGES = 4000
