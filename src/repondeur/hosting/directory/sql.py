@@ -38,7 +38,7 @@ def rows(url: str, mailboxes: str, aliases: str) -> Iterator[Box | Link]:
     [SCHEMA.]NAME.
     """
     statements = (
-        f"SELECT address, name, customer FROM {mailboxes}",  # noqa: S608 (a name, see config.py)
+        f"SELECT address, name, customer FROM {mailboxes}",  # noqa: S608 (a name, see config/values.py)
         f"SELECT alias, address FROM {aliases}",  # noqa: S608 (the same)
     )
     read = {"sqlite": _sqlite, "mysql": _mariadb}.get(urlsplit(url).scheme, _postgresql)

@@ -1,0 +1,25 @@
+"""The settings (design §7): what a value may be, the declared table, and where values come from.
+
+Only cli.py, commands/, project.py and daemon.py read this package; every other part receives plain
+values.
+"""
+
+from repondeur.config.data_dir import with_data_dir
+from repondeur.config.sources import DEFAULT, ConfigError, load
+from repondeur.config.table import HIDDEN, SECRET_FILE, SETTINGS, Config, Setting
+from repondeur.config.values import Attributes, Listen, Target
+
+__all__ = [
+    "DEFAULT",
+    "HIDDEN",
+    "SECRET_FILE",
+    "SETTINGS",
+    "Attributes",
+    "Config",
+    "ConfigError",
+    "Listen",
+    "Setting",
+    "Target",
+    "load",
+    "with_data_dir",
+]
