@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -205,6 +206,13 @@ def test_root_makes_nothing_that_the_service_cannot_use(postgres: Postgres) -> N
         rules.write_text(before)
         postgres.sql("SELECT pg_reload_conf()")
         shutil.rmtree(folder)
+
+
+def test_the_database_is_for_its_user_alone(tmp_path: Path) -> None:
+    """Also in a folder that others may read: a packager's, or one made by hand."""
+    (tmp_path / "data").mkdir(mode=0o755)
+    Program(tmp_path).must("customer", "list")
+    assert stat.S_IMODE((tmp_path / "data" / "repondeur.db").stat().st_mode) == 0o600
 
 
 def test_postgresql_must_be_migrated(tmp_path: Path, postgres_url: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from repondeur.config import HIDDEN, ConfigError, Listen, load, with_data_dir
+from repondeur.config import HIDDEN, ConfigError, Listen, load, with_data_dir, with_made_key
 
 SECRET = "s" * 40
 
@@ -108,9 +108,14 @@ def test_refused_with_name_and_accepted(name: str, value: str) -> None:
 def test_unknown_names_suggest_the_known(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean REPONDEUR_MODE"):
         load({"REPONDEUR_MODES": "tap"})
+    with pytest.raises(ConfigError, match="REPONDEUR_FOO; `repondeur config` lists"):
+        load({"REPONDEUR_FOO": "1"})
     toml = tmp_path / "x.toml"
     toml.write_text('data_dri = "x"\n')
     with pytest.raises(ConfigError, match="did you mean data_dir"):
+        load({}, toml)
+    toml.write_text('REPONDEUR_MODE = "tap"\n')
+    with pytest.raises(ConfigError, match=r"did you mean mode\?"):
         load({}, toml)
 
 
@@ -157,10 +162,68 @@ def test_secret_from_file_and_hidden(tmp_path: Path) -> None:
         load({"REPONDEUR_SECRET_KEY_FILE": str(tmp_path / "absent")})
 
 
-def test_a_bad_secret_is_not_shown() -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "seen"),
+    [
+        ("RELAY", "smtp://u:hunter2@h:x", f"smtp://{HIDDEN}"),
+        ("DATABASE_URL", "mysql://u:hunter2@h/db", f"mysql://{HIDDEN}"),
+        ("DATABASE_URL", "hunter2", HIDDEN),
+        ("NEXT_HOP", "maildir:", "maildir:"),
+        ("SECRET_KEY", "key:hunter2", HIDDEN),
+    ],
+)
+def test_of_a_bad_secret_only_the_scheme_is_shown(name: str, value: str, seen: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        load({"REPONDEUR_RELAY": "smtp://u:hunter2@h:x"})
+        load({"REPONDEUR_" + name: value})
+    assert f"found {seen}, accepted" in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+def test_the_file_of_a_secret_can_stand_in_toml(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(SECRET)
+    toml = tmp_path / "x.toml"
+    toml.write_text(f'secret_key_file = "{tmp_path}/key"\n')
+    assert load({}, toml).secret_key == SECRET
+    assert load({"REPONDEUR_SECRET_KEY": "t" * 40}, toml).secret_key == "t" * 40
+    toml.write_text(f'secret_key_file = "{tmp_path}/key"\nsecret_key = "{SECRET}"\n')
+    with pytest.raises(ConfigError, match="secret_key and secret_key_file are both set"):
+        load({}, toml)
+    toml.write_text('mode_file = "x"\n')
+    with pytest.raises(ConfigError, match=r"did you mean mode\?"):
+        load({}, toml)
+    with pytest.raises(ConfigError, match=r"did you mean REPONDEUR_RELAY_FILE\?"):
+        load({"REPONDEUR_RELAI_FILE": "x"})
+
+
+def test_a_home_that_nobody_has_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"REPONDEUR_DATA_DIR .*accepted: a folder"):
+        load({"REPONDEUR_DATA_DIR": "~no-such-user/x"})
+    with pytest.raises(ConfigError, match="REPONDEUR_RELAY"):
+        load({"REPONDEUR_RELAY": "maildir:~no-such-user/x"})
+
+
+def test_a_working_folder_that_is_gone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(ConfigError, match="the folder that this runs in is gone"):
+        load({})
+    load({"REPONDEUR_DATA_DIR": str(tmp_path)})
+
+
+def test_what_is_shown_can_be_given(tmp_path: Path) -> None:
+    """`off` for what does not listen, and the key that the data folder has."""
+    config = load({"REPONDEUR_DATA_DIR": str(tmp_path / "data")})
+    assert config.shown()["REPONDEUR_METRICS_LISTEN"] == "off"
+    assert with_made_key(config) == config
+    assert not (tmp_path / "data").exists()
+    with_data_dir(config)
+    known = with_made_key(config)
+    assert known.shown()["REPONDEUR_SECRET_KEY"] == HIDDEN
+    assert known.origins["secret_key"] == f"file {tmp_path}/data/secret.key"
 
 
 def test_secret_key_is_made_once(tmp_path: Path) -> None:

@@ -52,14 +52,15 @@ def demo() -> None:
 @pass_session
 def config(session: Session, as_json: bool) -> None:
     """Show every setting with its value and where that came from; secrets are hidden."""
-    from repondeur.config import SETTINGS
+    from repondeur.config import SETTINGS, with_made_key
 
-    shown = session.config.shown()
+    found = with_made_key(session.config)
+    shown = found.shown()
     rows = [
         {
             "setting": setting.variable,
             "value": shown[setting.variable],
-            "origin": session.config.origins[setting.name],
+            "origin": found.origins[setting.name],
         }
         for setting in SETTINGS
     ]

@@ -4,7 +4,7 @@ Only cli.py, commands/, project.py and daemon.py read this package; every other 
 values.
 """
 
-from repondeur.config.data_dir import with_data_dir
+from repondeur.config.data_dir import with_data_dir, with_made_key
 from repondeur.config.sources import DEFAULT, ConfigError, load
 from repondeur.config.table import HIDDEN, SECRET_FILE, SETTINGS, Config, Setting
 from repondeur.config.values import Attributes, Listen, Target
@@ -22,4 +22,5 @@ __all__ = [
     "Target",
     "load",
     "with_data_dir",
+    "with_made_key",
 ]

@@ -21,22 +21,40 @@ def with_data_dir(config: Config) -> Config:
     """
     try:
         config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if config.secret_key:
-            return config
         path = config.data_dir / SECRET_FILE
-        if not path.exists():
+        if not config.secret_key and not path.exists():
             _make_secret(path)
+    except OSError as error:
+        raise _refused(config, str(error.strerror)) from error
+    return with_made_key(config)
+
+
+def with_made_key(config: Config) -> Config:
+    """The settings with the key that the data folder has, when none is set; changes nothing.
+
+    Raises ConfigError when it cannot be read.
+    """
+    path = config.data_dir / SECRET_FILE
+    if config.secret_key:
+        return config
+    try:
         key = path.read_text("ascii").strip()
+    except FileNotFoundError:
+        return config
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not ASCII"
-        raise ConfigError(
-            f"REPONDEUR_DATA_DIR (from {config.origins['data_dir']}): {config.data_dir} "
-            f"cannot be used: {why}; accepted: a folder this user may write"
-        ) from error
+        raise _refused(config, f"{SECRET_FILE}: {why}") from error
     if len(key) < SECRET_LENGTH_MIN:
         raise ConfigError(f"{path}: found {len(key)} characters, accepted: {SECRET_LENGTH_MIN}+")
     origins = {**config.origins, "secret_key": f"file {path}"}
     return dataclasses.replace(config, secret_key=key, origins=origins)
+
+
+def _refused(config: Config, why: str) -> ConfigError:
+    return ConfigError(
+        f"REPONDEUR_DATA_DIR (from {config.origins['data_dir']}): {config.data_dir} "
+        f"cannot be used: {why}; accepted: a folder this user may write"
+    )
 
 
 def _make_secret(path: Path) -> None:

@@ -19,6 +19,7 @@ from repondeur.config.values import SECRET_LENGTH_MIN, Attributes, Listen, Netwo
 PREFIX = "REPONDEUR_"
 SECRET_FILE = "secret.key"  # noqa: S105 (a file's name, not a secret)
 HIDDEN = "********"
+BARE_SECRETS = ("secret_key", "directory_password")  # the others are URLs with a password in them
 # In front of the host, or as libpq takes it too, among the parameters.
 _URL_PASSWORD = re.compile(r"(://[^/@:]*:)[^/@]*(?=@)|([?&]password=)[^&]*")
 
@@ -249,8 +250,8 @@ SETTINGS: tuple[Setting, ...] = tuple(
 def _show(setting: Setting, config: Config) -> str:
     value = config.database if setting.name == "database_url" else getattr(config, setting.name)
     if value is None or value == "":
-        return ""
-    if setting.name in ("secret_key", "directory_password"):
+        return "off" if setting.parse is values.optional_listen else ""
+    if setting.name in BARE_SECRETS:
         return HIDDEN
     if isinstance(value, bool):
         return "yes" if value else "no"

@@ -133,7 +133,7 @@ def target(text: str, schemes: tuple[str, ...]) -> Target:
         folder = text.removeprefix("maildir:").removeprefix("//")
         if not folder:
             raise ValueError
-        return Target("maildir", Path(folder).expanduser().absolute())
+        return Target("maildir", path(folder))
     parts = urlsplit(text)
     scheme = parts.scheme
     if scheme not in ("lmtp", "smtp") or scheme not in schemes or not parts.hostname:
@@ -284,7 +284,10 @@ def secret(text: str) -> str:
 def path(text: str) -> Path:
     if not text or "\0" in text:
         raise ValueError
-    return Path(text).expanduser().absolute()
+    try:
+        return Path(text).expanduser().absolute()
+    except (RuntimeError, OSError) as error:  # ~ of nobody; a relative one where cwd is gone
+        raise ValueError(str(error)) from error
 
 
 def optional_path(text: str) -> Path | None:

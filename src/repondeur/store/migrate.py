@@ -24,6 +24,8 @@ def pending() -> list[str]:
 
 def migrate() -> list[str]:
     """Apply what is pending under a lock, and return it. Safe to run from many processes."""
+    if connection.vendor == "sqlite":
+        _make_private(Path(str(connection.settings_dict["NAME"])))
     if not pending():
         return []
     with _lock():
@@ -31,6 +33,15 @@ def migrate() -> list[str]:
         if names:
             call_command("migrate", interactive=False, verbosity=0)
     return names
+
+
+def _make_private(path: Path) -> None:
+    """A database has people's mail addresses: its files are for this user, in any folder.
+
+    SQLite gives its -wal and -shm the mode of the file they belong to.
+    """
+    if path.parent.is_dir() and not path.exists():
+        path.touch(mode=0o600)
 
 
 @contextmanager
