@@ -74,6 +74,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run a command; its exit code. Errors are one line each on standard error."""
+    given = sys.argv[1:] if arguments is None else arguments
+    for before, argument in zip(["", *given], given, strict=False):
+        wrong = _not_utf8(before, argument)
+        if wrong is not None:
+            return _tell(wrong)
     try:
         result: Any = program.main(arguments, prog_name="repondeur", standalone_mode=False)
     except click.exceptions.Exit as exit_:
@@ -93,6 +98,26 @@ def run(arguments: list[str] | None = None) -> int:
             raise
         return _tell(failure)
     return result if isinstance(result, int) else 0
+
+
+def _not_utf8(before: str, argument: str) -> Failure | None:
+    """What is wrong with an argument that no database and no mail can hold.
+
+    A file's name may have any octets (os.fsdecode gives them as lone surrogates).
+    """
+    try:
+        argument.encode()
+    except UnicodeEncodeError as error:
+        if os.path.lexists(argument):
+            return None
+        name, equals, _ = argument.partition("=")
+        option = name if equals and name.startswith("--") else before
+        field = option if option.startswith("--") else "argument"
+        octet = ord(argument[error.start]) & 0xFF
+        place = len(os.fsencode(argument[: error.start]))
+        words = f"{field}: found byte 0x{octet:02x} at offset {place}; accepted: UTF-8"
+        return Failure([words], 2)
+    return None
 
 
 def _tell(failure: Failure) -> int:

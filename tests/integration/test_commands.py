@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,87 @@ def test_adding_twice_is_idempotent_and_differing_is_refused(hosted: Program) ->
     hosted.refuses(1, "mailbox set", "mailbox", "add", "a@example.org")
 
 
+def test_removing_what_is_gone_is_done_already(hosted: Program) -> None:
+    for kind, name in (
+        ("responder", "a@example.org"),
+        ("responder", "a@absent.example"),
+        ("mailbox", "absent@example.org"),
+        ("domain", "absent.example"),
+        ("customer", "absent"),
+        ("application", "absent"),
+        ("credential", "7"),
+    ):
+        done = hosted.run(kind, "remove", name)
+        assert (done.returncode, done.stdout) == (0, f"{kind} {name}: unchanged\n"), done.stderr
+        assert "there is no such" in done.stderr or "has no responder" in done.stderr
+    hosted.refuses(2, "is no mail address", "responder", "remove", "absent")
+
+
+def test_several_at_once_with_the_same_wish(hosted: Program) -> None:
+    """Who came second was told of a responder with other values."""
+    add = [sys.executable, "-m", "repondeur", "responder", "add", "a@example.org", "--message", "m"]
+    with ExitStack() as running:
+        started = [
+            running.enter_context(
+                subprocess.Popen(add, cwd=hosted.folder, env=hosted.env, stdout=subprocess.PIPE)
+            )
+            for _ in range(4)
+        ]
+        said = [process.communicate(timeout=60)[0].split(b"\n")[0] for process in started]
+    assert (
+        sorted(said)
+        == [b"responder a@example.org: added"] + [b"responder a@example.org: unchanged"] * 3
+    )
+
+
+def test_what_is_no_utf8_is_told_by_its_octet(hosted: Program) -> None:
+    """In arguments and passwords it was a traceback, or a control character."""
+    latin = os.fsdecode(b"caf\xe9")
+    hosted.refuses(2, "--message: found byte 0xe9 at offset 3", "responder", "add",
+                   "a@example.org", "--message", latin)  # fmt: skip
+    hosted.refuses(2, "argument: found byte 0xe9", "customer", "set", latin, "--name", "x")
+    hosted.refuses(2, "--name: found byte 0xe9", "customer", "set", "alice", f"--name={latin}")
+    done = subprocess.run(
+        [sys.executable, "-m", "repondeur", "customer", "set", "alice", "--password-stdin"],
+        cwd=hosted.folder, env=hosted.env, input=b"\xe9\n", capture_output=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.split(b":")[1]) == (2, b" password"), done.stderr
+    # A file may be called so.
+    (hosted.folder / latin).write_text("text")
+    hosted.must("responder", "add", "a@example.org", "--message-file", latin)
+
+
+def test_a_file_that_cannot_be_written_is_told(hosted: Program) -> None:
+    hosted.refuses(1, "/absent/", "export", "/absent/x.json")
+    if Path("/dev/full").exists():
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "repondeur", "export"], cwd=hosted.folder, env=hosted.env,
+                stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+            )  # fmt: skip
+        assert (done.returncode, "No space left" in done.stderr) == (1, True), done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_mailbox_password_is_one_of_its_values(hosted: Program) -> None:
+    """`add` gave a mailbox that was there another password, and said that nothing changed."""
+    add = ("mailbox", "add", "b@example.org", "--password-stdin")
+    hosted.refuses(1, "with other password", *add, stdin="one\n")
+    change = ("mailbox", "set", "b@example.org", "--password-stdin")
+    assert "changed" in hosted.must(*change, stdin="one\n")
+    assert "unchanged" in hosted.must(*change, stdin="one\n")
+    assert "unchanged" in hosted.must(*add, stdin="one\n")
+
+
 REFUSED = [
+    (2, "message: is empty", ("b@example.org", "--message", " ")),
+    (
+        2,
+        "to: has passed; found '2020-01-02T00:00:00+01:00'",
+        ("b@example.org", "--to", "2020-01-01"),
+    ),
+    (2, "found '400d'", ("b@example.org", "--interval", "400d")),
+    (1, "is an alias of a@example.org", ("info@example.org",)),
     (2, "address: is no mail address", ("nobody",)),
     (2, "after the start", ("b@example.org", "--from", "2099-02-02", "--to", "2099-02-01")),
     (2, "has passed", ("b@example.org", "--to", "2020-01-01")),
@@ -125,7 +206,7 @@ REFUSED = [
 
 def test_bad_input(hosted: Program) -> None:
     for status, words, arguments in REFUSED:
-        hosted.refuses(status, words, "responder", "add", *arguments, "--message", "hi")
+        hosted.refuses(status, words, "responder", "add", "--message", "hi", *arguments)
     assert hosted.rows("responder", "list") == []
 
 
@@ -165,6 +246,9 @@ def test_explain(hosted: Program) -> None:
     silent = hosted.rows("explain", "m.eml", "--to", "a@example.org", "--sender", "")
     assert (silent["reason"], silent["reply"]) == ("null-sender", None)
     assert silent["trace"][-1]["spoke"]
+    hosted.env["REPONDEUR_MAX_MESSAGE_SIZE"] = "64K"
+    (hosted.folder / "big.eml").write_text(mail + "x" * 64 * 1024)
+    hosted.refuses(1, "more than 65,536 bytes", "explain", "big.eml", "--to", "a@example.org")
     unknown = hosted.rows("explain", "m.eml", "--to", "nobody@example.org")
     assert unknown["reason"] == "no-responder"
 

@@ -87,6 +87,69 @@ def test_bad_rows_are_named_and_the_others_stand(program: Program) -> None:
     ]
 
 
+def test_a_row_is_taken_whole_or_not_at_all(program: Program) -> None:
+    """A mailbox with a wrong alias was added all the same, and told as failed."""
+    document = json.loads(json.dumps(DOCUMENT))
+    document["mailboxes"] = [
+        {"address": "a@example.org", "name": "A", "aliases": ["b@example.org", "x@else.example"]},
+        {"address": "b@example.org"},
+        {"address": "c@example.org", "aliases": ["one@example.org"]},
+        {"address": "d@example.org", "aliases": ["one@example.org"]},
+    ]
+    del document["responders"]
+    status, report = imported(program, document)
+    assert (status, results(report, "mailboxes")) == (1, [2, 0, 0, 2])
+    assert [row["address"] for row in program.rows("mailbox", "list")] == [
+        "b@example.org",
+        "c@example.org",
+    ]
+    first, second = report["errors"]
+    assert (first["row"], first["name"], first["field"]) == (1, "a@example.org", "aliases")
+    assert "is an alias of c@example.org" in second["error"]
+    # Nor is a mailbox that is there half changed.
+    document["mailboxes"] = [{"address": "b@example.org", "name": "B", "aliases": ["x@y.example"]}]
+    _, report = imported(program, document)
+    assert results(report, "mailboxes") == [0, 0, 0, 1]
+    assert program.rows("mailbox", "list", "b")[0]["name"] == ""
+
+
+UNSTORABLE = [
+    ("offers", {"name": "o\ud800"}, "name"),
+    ("offers", {"name": "o", "mailboxes": 10**30}, "mailboxes"),
+    ("offers", {"name": "x" * 65}, "name"),
+    ("customers", {"nic": "carl", "email": "c@example.net", "password": "\udce9"}, "password"),
+    ("customers", {"nic": "carl", "email": "c" * 250 + "@example.net"}, "email"),
+    ("domains", {"name": "other.example", "customer": "a\0b"}, "customer"),
+    ("domains", {"name": "192.0.2.1", "customer": "alice"}, "name"),
+    ("mailboxes", {"address": "m@example.org", "aliases": ["\ud800@example.org"]}, "aliases"),
+    ("responders", {"address": "f@example.org", "kind": "free", "message": "a\0b"}, "message"),
+    (
+        "responders",
+        {"address": "f@example.org", "kind": "free", "message": "m", "from": "2030-02-02",
+         "to": "2030-02-01"},
+        "to",
+    ),
+]  # fmt: skip
+
+
+def test_values_that_cannot_be_stored_are_named(program: Program) -> None:
+    """Lone surrogates, NUL and numbers beyond the database's were a traceback."""
+    imported(program, DOCUMENT)
+    for section, row, field in UNSTORABLE:
+        status, report = imported(program, {section: [row]})
+        named = [(one["section"], one["row"], one["field"]) for one in report["errors"]]
+        assert (status, named) == (1, [(section, 1, field)])
+    (program.folder / "i.json").write_text(
+        '{"offers": [{"name": "o", "mailboxes": %s}]}' % ("9" * 5000)
+    )
+    program.refuses(2, "i.json", "import", "i.json")
+
+
+def test_from_standard_input(program: Program) -> None:
+    program.must("import", "-", stdin=json.dumps(DOCUMENT))
+    assert len(program.rows("responder", "list")) == 2
+
+
 def test_a_file_that_is_no_import(program: Program) -> None:
     (program.folder / "i.json").write_text('{"customers": [')
     program.refuses(2, "is not JSON at line 1", "import", "i.json")

@@ -86,7 +86,7 @@ def account_add(request: ApiRequest, domain: str, body: AccountIn) -> dict[str, 
     with changing(request):
         mailbox, new = mailboxes.add(now(), row, local, body.description, body.aliases)
         if not new:
-            raise Exists("mailbox-exists", "accountName", str(mailbox))
+            raise Exists("mailbox-exists", "accountName", str(mailbox), what="values")
         mailboxes.keep_password(mailbox, kept)
     return _task("addAccount", row, local)
 

@@ -11,6 +11,7 @@ from repondeur.commands.common import (
     iso,
     json_option,
     pass_session,
+    print_absent,
     print_done,
     print_json,
     print_pairs,
@@ -19,6 +20,8 @@ from repondeur.commands.common import (
 
 if TYPE_CHECKING:
     from repondeur.store.models import Application, Credential
+
+ID_MAX = 2**63 - 1  # what both engines take
 
 
 def _application(row: Application) -> dict[str, Any]:
@@ -72,7 +75,7 @@ def application_list(session: Session, nic: str | None, as_json: bool) -> None:
     session.open()
     from repondeur.hosting import access, customers
 
-    found = access.applications(customers.get(nic) if nic else None)
+    found = access.applications(None if nic is None else customers.get(nic))
     print_rows(map(_application, found), as_json, ["applicationKey", "name", "customer", "created"])
 
 
@@ -84,11 +87,15 @@ def application_remove(session: Session, key: str, as_json: bool) -> None:
     """Remove the application KEY with the consumer keys that were given to it."""
     session.open()
     from repondeur.hosting import access
+    from repondeur.hosting.errors import NotFound
 
-    found = access.application(key)
+    try:
+        found = access.application(key)
+    except NotFound as absent:
+        return print_absent(f"application {key}", absent, {"applicationKey": key}, as_json)
     gone = _application(found)
     found.delete()
-    print_done(f"application {key}", True, "removed", gone, as_json)
+    return print_done(f"application {key}", True, "removed", gone, as_json)
 
 
 @click.group("credential")
@@ -124,13 +131,13 @@ def credential_list(session: Session, nic: str | None, as_json: bool) -> None:
     session.open()
     from repondeur.hosting import access, customers
 
-    found = access.credentials(customers.get(nic) if nic else None)
+    found = access.credentials(None if nic is None else customers.get(nic))
     columns = ["id", "application", "customer", "rules", "expires", "used"]
     print_rows(map(_credential, found), as_json, columns)
 
 
 @credential.command("remove")
-@click.argument("number", type=int, metavar="ID")
+@click.argument("number", type=click.IntRange(1, ID_MAX), metavar="ID")
 @json_option
 @pass_session
 def credential_remove(session: Session, number: int, as_json: bool) -> None:
@@ -141,10 +148,11 @@ def credential_remove(session: Session, number: int, as_json: bool) -> None:
 
     found = access.credentials().filter(pk=number).first()
     if found is None:
-        raise NotFound("no-credential", "id", number)
+        absent = NotFound("no-credential", "id", number)
+        return print_absent(f"credential {number}", absent, {"id": number}, as_json)
     gone = _credential(found)
     found.delete()
-    print_done(f"credential {number}", True, "removed", gone, as_json)
+    return print_done(f"credential {number}", True, "removed", gone, as_json)
 
 
 COMMANDS = {"application": application, "credential": credential}

@@ -18,6 +18,7 @@ import click
 
 if TYPE_CHECKING:
     from repondeur.config import Config
+    from repondeur.hosting.errors import NotFound
 
 WIDE = 100_000  # columns: more than any table needs
 
@@ -55,13 +56,17 @@ def explained(error: Exception) -> Failure | None:
         from repondeur.hosting.errors import HostingError
 
         if isinstance(error, HostingError):
-            return Failure(str(error).splitlines(), error.status)
+            return Failure([str(one) for one in error.errors], error.status)
         if isinstance(error, Error):
             words = " ".join(str(error).split())
             return Failure(
                 [f"REPONDEUR_DATABASE_URL: the database refuses: {words}; "
                  "mend: see that it runs and may be written, then `repondeur migrate`"], 1,
             )  # fmt: skip
+    if isinstance(error, OSError):
+        # A file that cannot be read or written, a full disk: nothing of ours is wrong.
+        where = f"{error.filename}: " if error.filename else ""
+        return Failure([f"{where}the system refuses: {error.strerror or error}"], 1)
     return None
 
 
@@ -204,6 +209,12 @@ def print_done(what: str, done: bool, past: str, row: Mapping[str, Any], as_json
         click.echo(f"{what}: {past if done else 'unchanged'}")
 
 
+def print_absent(what: str, absent: NotFound, row: Mapping[str, Any], as_json: bool) -> None:
+    """Say of what was to be removed that it is not there: that is done already."""
+    click.echo(f"repondeur: {absent}", err=True)
+    print_done(what, False, "removed", row, as_json)
+
+
 @contextmanager
 def progress_bars() -> Iterator[Callable[[str, int, int | None], None] | None]:
     """A bar for each part on standard error, when that is a terminal.
@@ -229,7 +240,15 @@ def progress_bars() -> Iterator[Callable[[str, int, int | None], None] | None]:
 
 def password_from_stdin() -> str:
     """The first line of standard input. Raises CommandError when there is none."""
-    text = sys.stdin.readline().rstrip("\r\n")
+    line = sys.stdin.buffer.readline().rstrip(b"\r\n")
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CommandError(
+            f"password: found byte 0x{line[error.start]:02x} at offset {error.start} of standard "
+            "input; accepted: UTF-8",
+            2,
+        ) from error
     if not text:
         raise CommandError(
             "password: found nothing on standard input; accepted: one line with the password", 2

@@ -12,6 +12,7 @@ from repondeur.commands.common import (
     json_option,
     pass_session,
     password_from_stdin,
+    print_absent,
     print_done,
     print_rows,
 )
@@ -132,11 +133,15 @@ def remove(session: Session, nic: str, force: bool, as_json: bool) -> None:
     """Remove the customer NIC."""
     session.open()
     from repondeur.hosting import customers
+    from repondeur.hosting.errors import NotFound
 
-    customer = customers.get(nic, "nic")
+    try:
+        customer = customers.get(nic, "nic")
+    except NotFound as absent:
+        return print_absent(f"customer {nic}", absent, {"nic": nic}, as_json)
     gone = row(customer)
     customers.remove(customer, force=force)
-    print_done(f"customer {customer}", True, "removed", gone, as_json)
+    return print_done(f"customer {customer}", True, "removed", gone, as_json)
 
 
 COMMANDS = {"customer": group}

@@ -11,6 +11,7 @@ from repondeur.commands.common import (
     iso,
     json_option,
     pass_session,
+    print_absent,
     print_done,
     print_rows,
 )
@@ -74,7 +75,7 @@ def list_(session: Session, search: str, customer: str | None, as_json: bool) ->
     session.open()
     from repondeur.hosting import customers, domains
 
-    owner = customers.get(customer) if customer else None
+    owner = None if customer is None else customers.get(customer)
     found = domains.find(search, owner).iterator()
     rows = (row(domain) for domain in domains.with_counts(found))
     columns = ["name", "customer", "offer", "mailboxes", "responders", "mx", "frozen"]
@@ -105,7 +106,7 @@ def set_(
     found = domains.get(domain)
     changed = domains.change(
         found,
-        customer=customers.get(customer) if customer else None,
+        customer=None if customer is None else customers.get(customer),
         offer_=offer,
         frozen=frozen,
         reply_sender=reply_sender,
@@ -122,11 +123,15 @@ def remove(session: Session, domain: str, force: bool, as_json: bool) -> None:
     """Remove the domain DOMAIN."""
     session.open()
     from repondeur.hosting import domains
+    from repondeur.hosting.errors import NotFound
 
-    found = domains.get(domain)
+    try:
+        found = domains.get(domain)
+    except NotFound as absent:
+        return print_absent(f"domain {domain}", absent, {"name": domain}, as_json)
     gone = counted(found.name)
     domains.remove(found, force=force)
-    print_done(f"domain {found}", True, "removed", gone, as_json)
+    return print_done(f"domain {found}", True, "removed", gone, as_json)
 
 
 COMMANDS = {"domain": group}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from repondeur.commands.common import (
+    CommandError,
     Session,
     json_option,
     pass_session,
@@ -38,7 +39,7 @@ def explain(
 
     Nothing is sent or remembered. `--sender ''` is the null sender; - reads standard input.
     """
-    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    data = _read(file, session.config.max_message_size)
     config = session.open()
     from repondeur.hosting import explaining
     from repondeur.hosting.addresses import joined
@@ -56,6 +57,21 @@ def explain(
         print_json(found)
     else:
         _print(found)
+
+
+def _read(file: Path, limit: int) -> bytes:
+    """The message. Raises CommandError for one that the service would refuse."""
+    if str(file) == "-":
+        data = sys.stdin.buffer.read(limit + 1)
+    else:
+        with file.open("rb") as opened:
+            data = opened.read(limit + 1)
+    if len(data) > limit:
+        raise CommandError(
+            f"{file}: found more than {limit:,} bytes; accepted: REPONDEUR_MAX_MESSAGE_SIZE; "
+            "the service refuses larger messages too"
+        )
+    return data
 
 
 def _instant(at: str | None, place: Destination, now: datetime) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -32,7 +33,7 @@ RESULTS = ("added", "changed", "unchanged", "failed")
 def _read(path: Path) -> Any:
     """The JSON of the file. Raises CommandError, which says where it is none."""
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes())
     except UnicodeDecodeError as error:
         raise CommandError(
             f"{path}: found byte 0x{error.object[error.start]:02x} at offset {error.start}; "
@@ -43,15 +44,18 @@ def _read(path: Path) -> Any:
         raise CommandError(
             f"{path}: is not JSON at line {error.lineno}, column {error.colno}: {error.msg}", 2
         ) from error
-    except RecursionError as error:
+    except (RecursionError, ValueError) as error:  # a number of 5,000 digits is a ValueError
+        what = "nested too deeply" if isinstance(error, RecursionError) else "no JSON of ours"
         raise CommandError(
-            f"{path}: is nested too deeply; accepted: the format of docs", 2
+            f"{path}: is {what}: {error}; accepted: what `repondeur export` writes", 2
         ) from error
 
 
 @click.command("import")
 @click.argument(
-    "file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+    "file",
+    required=False,
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
 )
 @click.option(
     "--ovh",
@@ -89,8 +93,8 @@ def import_(
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Import customers, domains, mailboxes and responders from the JSON FILE, or responders from
-    another system.
+    """Import customers, domains, mailboxes and responders from the JSON FILE (- for standard
+    input), or responders from another system.
 
     What is there already with the same values is left alone: all of it can be imported twice.
     """
@@ -116,13 +120,19 @@ def import_(
     for error in report.errors[:SHOWN]:
         click.echo(str(error), err=True)
     if len(report.errors) > SHOWN:
-        click.echo(f"... and {len(report.errors) - SHOWN} more rows", err=True)
+        click.echo(f"... and {len(report.errors) - SHOWN} more rows; --json tells of all", err=True)
     counts = {
         name: {result: count[result] for result in RESULTS} for name, count in report.counts.items()
     }
     if as_json:
         rows = [
-            {"section": one.section, "row": one.row, "error": str(one.error)}
+            {
+                "section": one.section,
+                "row": one.row,
+                "name": one.name,
+                "field": ", ".join(dict.fromkeys(error.spoken for error in one.error.errors)),
+                "error": str(one.error),
+            }
             for one in report.errors
         ]
         left = [{"address": note.where, "note": note.words} for note in notes]
@@ -130,6 +140,8 @@ def import_(
     else:
         for name, count in counts.items():
             click.echo(f"{name}: " + ", ".join(f"{n} {result}" for result, n in count.items()))
+        if not counts:
+            click.echo("nothing to import", err=True)
         if dry_run:
             click.echo("nothing was changed")
     return 1 if report.errors else 0
@@ -186,7 +198,7 @@ def export(session: Session, file: str, nic: str | None) -> None:
     session.open()
     from repondeur.hosting import customers, exporting
 
-    owner = customers.get(nic) if nic else None
+    owner = None if nic is None else customers.get(nic)
     dumps = partial(json.dumps, ensure_ascii=False)
     with click.open_file(file, "w", encoding="utf-8", atomic=file != "-") as out:
         exporting.write(exporting.sections(owner), out.write, dumps)

@@ -25,10 +25,10 @@ def journal(
     from repondeur.hosting import addresses, domains, journal
     from repondeur.hosting.wanted import when
 
-    local, name = addresses.address(address) if address else ("", "")
+    local, name = ("", "") if address is None else addresses.address(address)
     domain = domains.get(name, "address") if name else None
     zone = domain.customer.zone if domain else "UTC"
-    start = when(since, zone, "since") if since else None
+    start = None if since is None else when(since, zone, "since")
     found = journal.find(domain, f"{local}@{name}" if domain else "", start)[:limit]
     rows = (
         journal.record(entry, zone) | ({} if as_json else {"at": short(entry.at, zone)})

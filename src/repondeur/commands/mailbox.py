@@ -14,6 +14,7 @@ from repondeur.commands.common import (
     json_option,
     pass_session,
     password_from_stdin,
+    print_absent,
     print_done,
     print_rows,
 )
@@ -75,11 +76,14 @@ def add(
     password = password_from_stdin() if password_stdin else None
     session.open()
     from repondeur.hosting import addresses, domains, mailboxes
+    from repondeur.hosting.errors import Exists
 
     local, domain = addresses.address(address)
     made, new = mailboxes.add(session.t, domains.get(domain), local, name, aliases)
-    if password is not None:
+    if password is not None and new:
         mailboxes.set_password(made, password)
+    elif password is not None and not mailboxes.has_password(made, password):
+        raise Exists("mailbox-exists", "address", address, what="password")
     print_done(f"mailbox {made}", new, "added", row(made, mailboxes.aliases(made)), as_json)
 
 
@@ -93,7 +97,7 @@ def list_(session: Session, search: str, domain: str | None, as_json: bool) -> N
     session.open()
     from repondeur.hosting import domains, mailboxes
 
-    found = mailboxes.find(domains.get(domain) if domain else None, search)
+    found = mailboxes.find(None if domain is None else domains.get(domain), search)
     print_rows(rows(found), as_json, ["address", "name", "aliases"])
 
 
@@ -122,7 +126,7 @@ def set_(
     local, domain = addresses.address(address)
     found = mailboxes.get(domains.get(domain), local)
     changed = mailboxes.change(found, name=name, add_aliases=aliases, remove_aliases=gone)
-    if password is not None:
+    if password is not None and not mailboxes.has_password(found, password):
         mailboxes.set_password(found, password)
         changed = True
     now = row(found, mailboxes.aliases(found))
@@ -138,12 +142,17 @@ def remove(session: Session, address: str, force: bool, as_json: bool) -> None:
     """Remove the mailbox ADDRESS and its aliases."""
     session.open()
     from repondeur.hosting import addresses, domains, mailboxes
+    from repondeur.hosting.errors import NotFound
 
     local, domain = addresses.address(address)
-    found = mailboxes.get(domains.get(domain), local)
+    try:
+        found = mailboxes.get(domains.get(domain), local)
+    except NotFound as absent:
+        where = f"{local}@{domain}"
+        return print_absent(f"mailbox {where}", absent, {"address": where}, as_json)
     gone = row(found, mailboxes.aliases(found))
     mailboxes.remove(found, force=force)
-    print_done(f"mailbox {found}", True, "removed", gone, as_json)
+    return print_done(f"mailbox {found}", True, "removed", gone, as_json)
 
 
 COMMANDS = {"mailbox": group}

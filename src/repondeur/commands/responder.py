@@ -17,9 +17,11 @@ from repondeur.commands.common import (
     iso,
     json_option,
     pass_session,
+    print_absent,
     print_done,
     print_pairs,
     print_rows,
+    short,
 )
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ def _read(path: Path, option: str) -> str:
     except UnicodeDecodeError as error:
         raise CommandError(
             f"{option}: found byte 0x{data[error.start]:02x} at offset {error.start} of {path}; "
-            f"accepted: UTF-8; mend: convert the file, as with `iconv -t UTF-8`",
+            f"accepted: UTF-8; mend: convert the file, as with `iconv -f ISO-8859-15 -t UTF-8`",
             2,
         ) from error
 
@@ -175,6 +177,7 @@ def add(session: Session, /, address: str, free: bool, as_json: bool, **values: 
         raise click.UsageError("--message or --message-file is needed: the text of the reply.")
     session.open()
     from repondeur.hosting import addresses, domains, operations, responders
+    from repondeur.hosting.errors import Exists
     from repondeur.hosting.wanted import Wanted
     from repondeur.store.models import Responder
 
@@ -182,17 +185,24 @@ def add(session: Session, /, address: str, free: bool, as_json: bool, **values: 
     domain = domains.get(name)
     fields = _fields(values, domain)
     wanted = Wanted(kind="free" if free else "attached", **fields)
-    there = Responder.objects.filter(domain=domain, local=local).first()
-    new = there is None or not _same(domain, there, wanted, session.t)
+    rows = Responder.objects.filter(domain=domain, local=local)
+    new = not _same(domain, rows.first(), wanted, session.t)
     if new:
-        operations.apply_now("add", domain, local, wanted, None, VIA, session.t)
+        try:
+            operations.apply_now("add", domain, local, wanted, None, VIA, session.t)
+        except Exists:  # perhaps another process was first with the same
+            new = False
+            if not _same(domain, rows.first(), wanted, session.t):
+                raise
     _print_made(responders.get(domain, local), new, "added", session.t, as_json)
 
 
-def _same(domain: Domain, there: Responder, wanted: Wanted, t: datetime) -> bool:
+def _same(domain: Domain, there: Responder | None, wanted: Wanted, t: datetime) -> bool:
     """Whether the responder that is there is the wanted one."""
     from repondeur.hosting.wanted import clean, from_responder
 
+    if there is None:
+        return False
     cleaned, problems = clean(wanted, str(there), domain.customer, t, past_end=True)
     return not problems and cleaned == from_responder(there)
 
@@ -230,12 +240,21 @@ def list_(
     from repondeur.hosting import customers, domains, responders
 
     found = responders.find(
-        domains.get(domain) if domain else None,
+        None if domain is None else domains.get(domain),
         search,
-        customers.get(customer) if customer else None,
+        None if customer is None else customers.get(customer),
     )
-    rows = (row(responder, session.t) for responder in found.iterator())
+    rows = (
+        row(responder, session.t) | ({} if as_json else _for_table(responder))
+        for responder in found.iterator()
+    )
     print_rows(rows, as_json, ["address", "kind", "state", "from", "to", "copy", "copy_to"])
+
+
+def _for_table(responder: Responder) -> dict[str, str]:
+    """Its dates to the minute: a table has little room."""
+    zone = responder.zone
+    return {"from": short(responder.start, zone), "to": short(responder.end, zone)}
 
 
 @group.command("show")
@@ -248,7 +267,11 @@ def show(session: Session, address: str, as_json: bool) -> None:
     from repondeur.hosting import addresses, domains, responders
 
     local, name = addresses.address(address)
-    print_pairs(row(responders.get(domains.get(name), local), session.t), as_json)
+    responder = responders.get(domains.get(name), local)
+    shown = row(responder, session.t)
+    if not as_json:
+        shown["interval"] = _span(responder.interval)
+    print_pairs(shown, as_json)
 
 
 @group.command("set")
@@ -292,13 +315,18 @@ def remove(session: Session, address: str, as_json: bool) -> None:
     """Remove the responder of ADDRESS."""
     session.open()
     from repondeur.hosting import addresses, domains, operations, responders
+    from repondeur.hosting.errors import NotFound
 
     local, name = addresses.address(address)
-    domain = domains.get(name)
-    responder = responders.get(domain, local)
+    try:
+        domain = domains.get(name)
+        responder = responders.get(domain, local)
+    except NotFound as absent:
+        where = f"{local}@{name}"
+        return print_absent(f"responder {where}", absent, {"address": where}, as_json)
     gone = row(responder, session.t)
     operations.apply_now("delete", domain, local, None, None, VIA, session.t)
-    print_done(f"responder {responder}", True, "removed", gone, as_json)
+    return print_done(f"responder {responder}", True, "removed", gone, as_json)
 
 
 COMMANDS = {"responder": group}

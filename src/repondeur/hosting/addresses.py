@@ -41,7 +41,8 @@ def domain_name(text: str, field: str = "domain") -> str:
         local, domain = address(f"x@{text.strip().rstrip('.')}", field)
     except Invalid as error:
         raise Invalid("domain", field, text) from error
-    if local != "x":
+    # RFC 3696 §2: no top-level domain is all digits; 192.0.2.1 is an address of a machine.
+    if local != "x" or domain.rpartition(".")[2].isdigit():
         raise Invalid("domain", field, text)
     return domain
 

@@ -32,6 +32,8 @@ def email(text: str, field: str = "email") -> str:
 
     Raises Invalid("email").
     """
+    if len(text) > EMAIL_LENGTH:
+        raise Invalid("email", field, text)
     try:
         validate_email(text)
         return addresses.joined(text, field)
@@ -86,13 +88,15 @@ def add(
         try:
             with transaction.atomic():
                 return Customer.objects.create_user(nic(id_), secret, created=t, **wanted), True
-        except IntegrityError as error:  # another process was first
-            raise Exists("customer-exists", "nic", id_) from error
+        except IntegrityError:  # another process was first
+            there = Customer.objects.get(nic=nic(id_))
     found = {key: getattr(there, key) for key in wanted}
     found["email"] = there.email.lower()  # older versions kept it as it was typed
-    same = found == wanted
-    if not same or (secret is not None and not there.check_password(secret)):
-        raise Exists("customer-exists", "nic", id_)
+    different = [key for key, value in wanted.items() if found[key] != value]
+    if secret is not None and not there.check_password(secret):
+        different.append("password")
+    if different:
+        raise Exists("customer-exists", "nic", id_, what=", ".join(different))
     return there, False
 
 

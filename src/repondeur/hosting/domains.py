@@ -75,10 +75,12 @@ def add(
                 return Domain.objects.create(
                     name=canonical, customer=customer, offer=chosen, created=t
                 ), True
-        except IntegrityError as error:  # another process was first
-            raise Exists("domain-exists", "domain", name) from error
-    if there.customer_id != customer.pk or there.offer_id != chosen.pk:
-        raise Exists("domain-exists", "domain", name)
+        except IntegrityError:  # another process was first
+            there = Domain.objects.get(name=canonical)
+    wanted = {"customer": customer.pk, "offer": chosen.pk}
+    different = [key for key, value in wanted.items() if getattr(there, f"{key}_id") != value]
+    if different:
+        raise Exists("domain-exists", "domain", name, what=", ".join(different))
     return there, False
 
 

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+# Fields that commands and files spell otherwise than the store.
+_SPOKEN = {"text": "message", "start": "from", "end": "to"}
 FOUND_LENGTH = 80  # characters of a found value that are shown
 
 
@@ -48,6 +50,11 @@ class HostingError(Exception):
         self.params: dict[str, Any] = {**params, "field": field, "found": self.found}
 
     @property
+    def spoken(self) -> str:
+        """The field in the words of commands and of the files that are imported."""
+        return _SPOKEN.get(self.field, self.field)
+
+    @property
     def template(self) -> Template:
         return TEMPLATES[self.key]
 
@@ -69,7 +76,7 @@ class HostingError(Exception):
         return (self,)
 
     def __str__(self) -> str:
-        words = [f"{self.field}: {self.message}"]
+        words = [f"{self.spoken}: {self.message}"]
         if self.found:
             words.append(f"found {self.found!r}")
         if self.accepted:
@@ -150,7 +157,10 @@ def refuse(errors: Sequence[HostingError]) -> None:
         raise Several(errors)
 
 
-_DATE = "a date and time as 2026-12-24T18:00, in the customer's time zone unless it has an offset"
+_DATE = (
+    "ISO 8601, as 2026-12-24 or 2026-12-24T18:00, in the customer's time zone unless it has an "
+    "offset; 1970 to 9990"
+)
 _ADDRESS = "an address as name@example.org"
 
 TEMPLATES: dict[str, Template] = {
@@ -217,15 +227,19 @@ TEMPLATES: dict[str, Template] = {
         "there is no such mailbox to attach the responder to",
         mend="add the mailbox first, or make it a free responder (--free)",
     ),
+    "attached-is-alias": Template(
+        "is an alias of {owner}, and no mailbox to attach a responder to",
+        mend="attach it to {owner}: it answers for the alias too; or make it a free one (--free)",
+    ),
     # there already
     "customer-exists": Template(
-        "the customer is there already, with other values", mend="use `customer set`"
+        "the customer is there already, with another {what}", mend="use `customer set`"
     ),
     "domain-exists": Template(
-        "the domain is there already, with other values", mend="use `domain set`"
+        "the domain is there already, with another {what}", mend="use `domain set`"
     ),
     "mailbox-exists": Template(
-        "the mailbox is there already, with other values", mend="use `mailbox set`"
+        "the mailbox is there already, with other {what}", mend="use `mailbox set`"
     ),
     "responder-exists": Template(
         "the address has a responder already", mend="change that one (`responder set`)"
@@ -245,9 +259,11 @@ TEMPLATES: dict[str, Template] = {
         "is an alias of {owner}", mend="remove the alias first (`mailbox set --remove-alias`)"
     ),
     "mailbox-is-free": Template("has a free responder", mend="remove the free responder first"),
-    "customer-has-domains": Template("still has {count} domains", mend="--force removes them too"),
+    "customer-has-domains": Template(
+        "still has domains ({count})", mend="--force removes them too"
+    ),
     "domain-has-entries": Template(
-        "still has {mailboxes} mailboxes and {responders} responders",
+        "still has mailboxes ({mailboxes}) or responders ({responders})",
         mend="--force removes them too",
     ),
     "mailbox-has-responder": Template("still has a responder", mend="--force removes it too"),

@@ -7,6 +7,7 @@ twice. A row that cannot be taken does not hold up the others.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -60,14 +61,15 @@ _WRITERS: dict[str, Callable[[Sequence[Row], datetime], None]] = {
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """What is wrong with one row; rows of a section count from 1."""
+    """What is wrong with one row; rows of a section count from 1. name: what it is about."""
 
     section: str
     row: int
+    name: str
     error: HostingError
 
     def __str__(self) -> str:
-        where = f"{self.section} row {self.row}"
+        where = f"{self.section} row {self.row}" + (f" ({self.name})" if self.name else "")
         return "\n".join(f"{where}: {error}" for error in self.error.errors)
 
 
@@ -125,14 +127,19 @@ def _take(
             if progress:
                 progress(name, min(start + CHUNK, len(rows)), len(rows))
         failed = sorted((row for row in rows if row.error), key=lambda row: row.number)
-        report.errors += [RowError(name, row.number, row.error) for row in failed if row.error]
+        report.errors += [
+            RowError(name, row.number, row.name, row.error) for row in failed if row.error
+        ]
 
 
 def _sections(document: Any) -> dict[str, list[Any]]:
     """The sections that are there, in the order that they stand on each other."""
     if not isinstance(document, dict):
         raise Invalid(
-            "type", "file", what=_kind(document), wanted="an object with " + _words(SHAPES)
+            "type",
+            "file",
+            what="an array" if isinstance(document, list) else _kind(document),
+            wanted="an object with " + _words(SHAPES),
         )
     problems: list[HostingError] = [
         Invalid("unknown-field", name, known=_words(SHAPES))
@@ -161,6 +168,8 @@ def _row(section: str, number: int, entry: Any) -> Row:
         elif value is not None and not _fits(value, shape[name]):
             wanted = " or ".join(_NAMES[kind] for kind in shape[name])
             problems.append(Invalid("type", name, value, what=_kind(value), wanted=wanted))
+        elif (bad := _unstorable(value)) is not None:
+            problems.append(Invalid("control", name, value, what=bad))
     problems += [Invalid("empty", name) for name in REQUIRED[section] if not entry.get(name)]
     given = {name: value for name, value in entry.items() if value is not None}
     # A null date is a wish, "without bound", where any other null is a field left away.
@@ -179,6 +188,18 @@ def _fits(value: Any, kinds: tuple[type, ...]) -> bool:
     if isinstance(value, list):
         return list in kinds and all(isinstance(item, str) for item in value)
     return isinstance(value, kinds)
+
+
+# Text that no database and no mail can hold: PostgreSQL takes no NUL, UTF-8 no lone surrogate.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def _unstorable(value: Any) -> str | None:
+    """The first such character of a text or a list of texts, as U+XXXX."""
+    texts = value if isinstance(value, list) else [value]
+    found = filter(None, (_UNSTORABLE.search(one) for one in texts if isinstance(one, str)))
+    first = next(found, None)
+    return f"U+{ord(first[0]):04X}" if first else None
 
 
 def _mark_doubles(rows: Iterable[Row]) -> None:

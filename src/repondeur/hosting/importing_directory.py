@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +16,8 @@ from repondeur.hosting.errors import Conflict, HostingError, Invalid, NotFound, 
 from repondeur.hosting.rows import Place, Row, domains_of, entries_at
 from repondeur.store.models import Alias, Customer, Domain, Mailbox, Offer, Responder
 
+LIMIT_MAX = 2**31 - 1  # what PostgreSQL's integer holds
+OFFER_LENGTH = 64  # the column's
 _CUSTOMER_FIELDS = ("email", "name", "language", "zone", "frozen")
 
 
@@ -24,10 +27,14 @@ def offers_chunk(rows: Sequence[Row], t: datetime) -> None:  # noqa: ARG001 # as
     for row in rows:
         limits = {name: row.given.get(name) for name in ("mailboxes", "responders")}
         problems: list[HostingError] = [
-            Invalid("type", name, limit, what="a negative number", wanted="a number")
+            Invalid("type", name, limit, what="no limit", wanted=f"0 to {LIMIT_MAX}")
             for name, limit in limits.items()
-            if limit is not None and limit < 0
+            if limit is not None and not 0 <= limit <= LIMIT_MAX
         ]
+        try:
+            addresses.display_name(row.given["name"], OFFER_LENGTH)
+        except HostingError as error:
+            problems.append(error)
         if problems:
             row.fail(problems)
             continue
@@ -97,7 +104,7 @@ def domains_chunk(rows: Sequence[Row], t: datetime) -> None:
     wanted: dict[str, Row] = {}
     for row in rows:
         try:
-            name = addresses.domain_name(row.given["name"])
+            name = addresses.domain_name(row.given["name"], "name")
             if row.given["customer"].lower() not in owners:
                 raise NotFound("no-customer", "customer", row.given["customer"])
             if row.given.get("offer", domains.DEFAULT_OFFER) not in offers:
@@ -131,14 +138,14 @@ def domains_chunk(rows: Sequence[Row], t: datetime) -> None:
 
 
 def mailboxes_chunk(rows: Sequence[Row], t: datetime) -> None:
-    """Add and change the mailboxes of `rows` with their aliases."""
+    """Add and change the mailboxes of `rows` with their aliases; a row is written whole or not."""
     homes = domains_of(row.domain for row in rows)
     places = [(homes[row.domain].pk, row.local) for row in rows if row.domain in homes]
     there = entries_at(Mailbox, places)
     alias_there = entries_at(Alias, places)
     free = entries_at(Responder, places)
     room: dict[int, int] = {}
-    added, kept = [], []
+    wanted: list[tuple[Row, Mailbox]] = []
     for row in rows:
         domain = homes.get(row.domain)
         try:
@@ -150,19 +157,29 @@ def mailboxes_chunk(rows: Sequence[Row], t: datetime) -> None:
             if mailbox is None:
                 _check_new(row, domain, place, alias_there, free, room)
                 mailbox = Mailbox(domain=domain, local=row.local, name=name, created=t)
-                added.append(mailbox)
                 row.result = "added"
             else:
                 mailbox.domain = domain
-                if "name" in row.given and name != mailbox.name:
-                    mailboxes.change(mailbox, name=name)
-                    row.result = "changed"
         except HostingError as error:
             row.fail([error])
         else:
-            kept.append((row, mailbox))
-    Mailbox.objects.bulk_create(added)
-    _write_aliases([pair for pair in kept if "aliases" in pair[0].given])
+            wanted.append((row, mailbox))
+    new = {(mailbox.domain_id, mailbox.local) for row, mailbox in wanted if row.result == "added"}
+    aliases = _judged_aliases([pair for pair in wanted if "aliases" in pair[0].given], new)
+    taken = [(row, mailbox) for row, mailbox in wanted if row.error is None]
+    Mailbox.objects.bulk_create([mailbox for row, mailbox in taken if row.result == "added"])
+    for row, mailbox in taken:
+        gone = aliases[row.number].gone if row.number in aliases else set()
+        if row.result != "added" and mailboxes.change(
+            mailbox, name=row.given.get("name"), remove_aliases=gone
+        ):
+            row.result = "changed"
+    for row, _ in taken:
+        if row.number in aliases and aliases[row.number].new and row.result == "unchanged":
+            row.result = "changed"
+    Alias.objects.bulk_create(
+        [alias for row, _ in taken if row.number in aliases for alias in aliases[row.number].new]
+    )
 
 
 def _check_new(
@@ -190,10 +207,18 @@ def _check_new(
         room[domain.pk] = count + 1
 
 
-def _write_aliases(pairs: Sequence[tuple[Row, Mailbox]]) -> None:
-    """Give each mailbox exactly the aliases of its row.
+@dataclass(frozen=True, slots=True)
+class _Aliases:
+    """What a mailbox gets, and what it loses."""
 
-    What is wrong with an alias fails its row; the mailbox itself stands.
+    new: list[Alias]
+    gone: set[str]
+
+
+def _judged_aliases(pairs: Sequence[tuple[Row, Mailbox]], new: Set[Place]) -> dict[int, _Aliases]:
+    """By row number, how each mailbox comes to have exactly the aliases of its row.
+
+    What is wrong with one fails its row. new: where mailboxes are about to be made.
     """
     wanted: dict[int, set[str]] = {}
     for row, _ in pairs:
@@ -206,12 +231,12 @@ def _write_aliases(pairs: Sequence[tuple[Row, Mailbox]]) -> None:
     places = {
         alias: (homes[name].pk, local) for alias, (local, _, name) in split.items() if name in homes
     }
-    is_mailbox = entries_at(Mailbox, places.values())
+    is_mailbox = new | entries_at(Mailbox, places.values()).keys()
     is_alias = entries_at(Alias, places.values())
     have: dict[Place, set[str]] = defaultdict(set)
     for (domain_id, local), names in mailboxes.aliases_of([box for _, box in pairs]).items():
         have[domain_id, local].update(names)
-    new: list[Alias] = []
+    judged: dict[int, _Aliases] = {}
     taken: dict[str, str] = {}
     for row, mailbox in pairs:
         if row.error is not None:
@@ -224,8 +249,9 @@ def _write_aliases(pairs: Sequence[tuple[Row, Mailbox]]) -> None:
             other = is_alias.get(places[alias]) if home else None
             owner = taken.get(alias) or (other and _owner(other))
             problem = mailboxes.alias_problem(
-                mailbox, alias, home, bool(home) and places[alias] in is_mailbox, owner or ""
-            )
+                mailbox, alias, home, bool(home) and places[alias] in is_mailbox, owner or "",
+                "aliases",
+            )  # fmt: skip
             if problem is not None:
                 problems.append(problem)
             elif home is not None:
@@ -235,16 +261,12 @@ def _write_aliases(pairs: Sequence[tuple[Row, Mailbox]]) -> None:
                         mailbox_domain_id=own[0], mailbox_local=own[1],
                     )
                 )  # fmt: skip
-                taken[alias] = str(mailbox)
-        new += fresh
-        gone = have[own] - wanted[row.number]
-        if gone:
-            mailboxes.change(mailbox, remove_aliases=gone)
         if problems:
             row.fail(problems)
-        elif (fresh or gone) and row.result == "unchanged":
-            row.result = "changed"
-    Alias.objects.bulk_create(new)
+            continue
+        taken |= {f"{alias.local}@{alias.domain.name}": str(mailbox) for alias in fresh}
+        judged[row.number] = _Aliases(fresh, have[own] - wanted[row.number])
+    return judged
 
 
 def _owner(alias: Alias) -> str:

@@ -54,6 +54,13 @@ def aliases(mailbox: Mailbox) -> list[str]:
     return sorted(f"{row.local}@{row.domain.name}" for row in rows.select_related("domain"))
 
 
+def alias_owner(domain: Domain, local: str) -> str:
+    """The mailbox that the alias `local` of `domain` belongs to; "" where it is none."""
+    rows = Alias.objects.select_related("mailbox_domain").filter(domain=domain, local=local)
+    alias = rows.first()
+    return f"{alias.mailbox_local}@{alias.mailbox_domain.name}" if alias else ""
+
+
 def aliases_of(mailboxes: Sequence[Mailbox]) -> dict[tuple[int, str], list[str]]:
     """The aliases of a page of mailboxes by (domain id, local part), in one statement."""
     found: dict[tuple[int, str], list[str]] = {}
@@ -75,10 +82,15 @@ def add(
     with transaction.atomic():
         domain = _lock(domain)
         wanted = {addresses.joined(alias, "alias") for alias in wanted_aliases}
+        asked = {"name": shown, "aliases": wanted}
         there = Mailbox.objects.filter(domain=domain, local=local).first()
         if there is not None:
-            if there.name != shown or set(aliases(there)) != wanted:
-                raise Exists("mailbox-exists", "address", f"{local}@{domain.name}")
+            have = {"name": there.name, "aliases": set(aliases(there))}
+            different = [key for key, value in have.items() if value != asked[key]]
+            if different:
+                raise Exists(
+                    "mailbox-exists", "address", f"{local}@{domain.name}", what=", ".join(different)
+                )
             return there, False
         _check_room(domain)
         _check_name(domain, local)
@@ -191,11 +203,8 @@ def _check_room(domain: Domain) -> None:
 
 def _check_name(domain: Domain, local: str) -> None:
     found = f"{local}@{domain.name}"
-    alias = (
-        Alias.objects.select_related("mailbox_domain").filter(domain=domain, local=local).first()
-    )
-    if alias is not None:
-        owner = f"{alias.mailbox_local}@{alias.mailbox_domain.name}"
+    owner = alias_owner(domain, local)
+    if owner:
         raise Conflict("mailbox-is-alias", "address", found, owner=owner)
     if Responder.objects.filter(domain=domain, local=local).exists():
         raise Conflict("mailbox-is-free", "address", found)
@@ -229,7 +238,12 @@ def _add_aliases(mailbox: Mailbox, wanted: Iterable[str]) -> None:
 
 
 def alias_problem(
-    mailbox: Mailbox, alias: str, domain: Domain | None, is_mailbox: bool, owner: str
+    mailbox: Mailbox,
+    alias: str,
+    domain: Domain | None,
+    is_mailbox: bool,
+    owner: str,
+    field: str = "alias",
 ) -> HostingError | None:
     """What forbids `alias` (canonical) of `mailbox`.
 
@@ -237,13 +251,13 @@ def alias_problem(
     of that address. owner: the mailbox that has the alias already, "" when it is free.
     """
     if domain is None:
-        return NotFound("no-domain", "alias", alias)
+        return NotFound("no-domain", field, alias)
     if domain.customer_id != mailbox.domain.customer_id:
-        return Conflict("alias-customer", "alias", alias)
+        return Conflict("alias-customer", field, alias)
     if alias == str(mailbox):
-        return Conflict("alias-is-self", "alias", alias)
+        return Conflict("alias-is-self", field, alias)
     if is_mailbox:
-        return Conflict("alias-is-mailbox", "alias", alias)
+        return Conflict("alias-is-mailbox", field, alias)
     if owner:
-        return Conflict("alias-taken", "alias", alias, owner=owner)
+        return Conflict("alias-taken", field, alias, owner=owner)
     return None

@@ -8,6 +8,7 @@ from typing import Literal
 
 from django.db.models import Q, QuerySet
 
+from repondeur.hosting import mailboxes
 from repondeur.hosting.errors import (
     Conflict,
     Exists,
@@ -75,8 +76,13 @@ def room(offer: Offer, count: int, name: str) -> HostingError | None:
     return OverQuota("responder-quota", "domain", name, offer=offer.name, limit=offer.responders)
 
 
-def place(kind: str, address: str, mailbox: bool) -> HostingError | None:
-    """What forbids a responder of this kind at `address`, where there is a mailbox or not."""
+def place(kind: str, address: str, mailbox: bool, owner: str = "") -> HostingError | None:
+    """What forbids a responder of this kind at `address`, where there is a mailbox or not.
+
+    owner: the mailbox whose alias the address is.
+    """
+    if kind == "attached" and owner:
+        return NotFound("attached-is-alias", "address", address, owner=owner)
     if kind == "attached" and not mailbox:
         return NotFound("attached-needs-mailbox", "address", address)
     if kind == "free" and mailbox:
@@ -94,7 +100,8 @@ def check(
     kept_end = action == "change" and there is not None and there.end == wanted.end
     cleaned, problems = clean(wanted, address, domain.customer, t, past_end=kept_end)
     mailbox = Mailbox.objects.filter(domain=domain, local=local).exists()
-    wrong_place = place(wanted.kind, address, mailbox)
+    owner = "" if mailbox else mailboxes.alias_owner(domain, local)
+    wrong_place = place(wanted.kind, address, mailbox, owner)
     if wrong_place is not None:
         problems.insert(0, wrong_place)
     if action == "add":

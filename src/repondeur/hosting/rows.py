@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from repondeur.hosting import addresses
-from repondeur.hosting.errors import HostingError, Invalid, Several
+from repondeur.hosting.errors import FOUND_LENGTH, HostingError, Invalid, Several
 from repondeur.store.models import Alias, Domain, Mailbox, Responder
 
 Entry = TypeVar("Entry", Mailbox, Alias, Responder)
@@ -36,6 +36,14 @@ class Row:
         if self.domain:
             return f"{self.local}@{self.domain}"
         return str(self.given.get("nic") or self.given.get("name") or "").strip().lower()
+
+    @property
+    def name(self) -> str:
+        """What people call the row: its id, name or address, as it is given."""
+        found = next(
+            (self.given[one] for one in ("address", "nic", "name") if one in self.given), ""
+        )
+        return found[:FOUND_LENGTH] if isinstance(found, str) and found.isprintable() else ""
 
     def fail(self, problems: Sequence[HostingError]) -> None:
         self.error = problems[0] if len(problems) == 1 else Several(problems)

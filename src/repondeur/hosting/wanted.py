@@ -12,7 +12,7 @@ from repondeur.hosting import addresses
 from repondeur.hosting.errors import HostingError, Invalid
 from repondeur.hosting.markup import sanitised
 from repondeur.rules.model import Audience, Authentication
-from repondeur.rules.schedule import instant
+from repondeur.rules.schedule import format_when, instant
 from repondeur.store.models import SUBJECT_LENGTH, Customer, Responder
 
 TEXT_LENGTH = 50_000  # characters: far above any holiday note, far below what hurts a relay
@@ -70,10 +70,13 @@ class Wanted:
 
 def interval(text: str | int, field: str = "interval") -> timedelta:
     """The time span of 7d, 12h, 30m, 0s or a number of seconds. Raises Invalid("interval")."""
-    match = re.fullmatch(r"([0-9]{1,9})([dhms]?)", str(text).strip().lower())
+    match = re.fullmatch(r"([0-9]{1,9})([dhms]?)", str(text).strip().lower(), re.ASCII)
     if match is None or isinstance(text, bool):
         raise Invalid("interval", field, text)
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    found = timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    if found > INTERVAL_MAX:
+        raise Invalid("interval", field, text)
+    return found
 
 
 def when(text: str, zone: str, field: str, *, end: bool = False) -> datetime:
@@ -143,11 +146,13 @@ def clean(
     if not timedelta(0) <= wanted.interval <= INTERVAL_MAX:
         problems.append(Invalid("interval", "interval", wanted.interval))
     if wanted.end is not None:
-        end = wanted.end.isoformat()
+        zone = cleaned.zone or customer.zone
+        end = format_when(wanted.end, zone)
         if wanted.start is not None and wanted.end <= wanted.start:
-            problems.append(Invalid("end-before-start", "end", end, start=wanted.start.isoformat()))
+            start = format_when(wanted.start, zone)
+            problems.append(Invalid("end-before-start", "end", end, start=start))
         elif wanted.end <= t and not past_end:
-            problems.append(Invalid("end-past", "end", end, now=t.isoformat(timespec="seconds")))
+            problems.append(Invalid("end-past", "end", end, now=format_when(t, zone)))
     return cleaned, problems
 
 

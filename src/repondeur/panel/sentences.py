@@ -52,6 +52,7 @@ SENTENCES: dict[str, Promise] = {
     "no-invitation": _("This invitation is no longer good."),
     "no-operation": _("This operation no longer exists."),
     "attached-needs-mailbox": _("There is no mailbox %(found)s. Choose one of the list."),
+    "attached-is-alias": _("%(found)s is an alias of %(owner)s."),
     # there already
     "customer-exists": _("This account exists already."),
     "domain-exists": _("This domain exists already."),
