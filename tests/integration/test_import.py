@@ -145,6 +145,17 @@ def test_values_that_cannot_be_stored_are_named(program: Program) -> None:
     program.refuses(2, "i.json", "import", "i.json")
 
 
+def test_customers_are_kept_as_sign_in_looks_them_up(program: Program) -> None:
+    """Imported as typed, Alice could not sign in by her address."""
+    typed = {"nic": "ALICE", "email": "Alice@Example.NET", "language": "pt_br", "name": " A "}
+    imported(program, {"customers": [typed]})
+    (alice,) = program.rows("customer", "list")
+    kept = (alice["nic"], alice["email"], alice["language"], alice["name"])
+    assert kept == ("alice", "alice@example.net", "pt-BR", "A")
+    _, report = imported(program, {"customers": [typed]})
+    assert results(report, "customers") == [0, 0, 1, 0]
+
+
 def test_from_standard_input(program: Program) -> None:
     program.must("import", "-", stdin=json.dumps(DOCUMENT))
     assert len(program.rows("responder", "list")) == 2

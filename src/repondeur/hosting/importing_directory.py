@@ -53,10 +53,13 @@ def customers_chunk(rows: Sequence[Row], t: datetime) -> None:
     for row in rows:
         try:
             nic = customers.nic(row.given["nic"])
-            customers.email(row.given["email"])
-            addresses.display_name(row.given.get("name", ""), customers.NAME_LENGTH)
-            addresses.language(row.given.get("language", "fr"))
-            addresses.zone(row.given.get("zone", "Europe/Paris"))
+            canonical = {
+                "email": customers.email(row.given["email"]),
+                "name": addresses.display_name(row.given.get("name", ""), customers.NAME_LENGTH),
+                "language": addresses.language(row.given.get("language", "fr")),
+                "zone": addresses.zone(row.given.get("zone", "Europe/Paris")),
+            }
+            row.given |= {key: value for key, value in canonical.items() if key in row.given}
             customers.password(row.given.get("password", "-"))
         except HostingError as error:
             row.fail([error])
