@@ -261,6 +261,23 @@ def test_a_counter_in_an_envelope_sender_that_is_not_from_weighs_more() -> None:
 
 
 @pytest.mark.parametrize(
+    ("program", "expected"),
+    [
+        ("PHPMailer 6.9", 3),
+        ("Accucast (http://www.accucast.example)", 3),
+        ("Zendesk Mailer", 0),
+        ("Mozilla Thunderbird", -4),
+        ("IMP/PHP IMAP webmail program 2.2.3", -4),
+        ("Microsoft-MacOutlook/16.78", -4),
+        ("Something else 1.0", 0),
+    ],
+)
+def test_a_writing_program_weighs(program: str, expected: int) -> None:
+    assert weight({"x-mailer": program}) == expected
+    assert weight({"user-agent": program}) == expected
+
+
+@pytest.mark.parametrize(
     ("author", "expected"), [("<>", 4), ("Mail <MAILER-DAEMON>", THRESHOLD), ("Bob", 0), ("", 0)]
 )
 def test_a_from_without_address(author: str, expected: int) -> None:

@@ -122,18 +122,21 @@ _MARKUP = re.compile(
 )
 # Where mail programs put what they answer to or forward: Gmail, Thunderbird, Apple Mail, Outlook,
 # Yahoo, Proton.
-_QUOTING_MARKUP = re.compile(
-    r"gmail_quote|moz-cite-prefix|moz-forward-container|divRplyFwdMsg"
-    r"|appendonsend|yahoo_quoted|protonmail_quote|type=\"?cite",
-    re.IGNORECASE,
-)
+_QUOTING_WORDS = (
+    "gmail_quote", "moz-cite-prefix", "moz-forward-container", "divrplyfwdmsg", "appendonsend",
+    "yahoo_quoted", "protonmail_quote", "type=cite", 'type="cite',
+)  # fmt: skip
+_QUOTING_MARKUP = re.compile("|".join(_QUOTING_WORDS), re.IGNORECASE)
 TAG_LIMIT = 500  # characters from a tag's start to such a mark; styles may stand between
 _BLANKS = re.compile(r"[^\S\n]+")
 _EMPTY_LINES = re.compile(r" ?\n[ \n]*")
 
 
 def _without_markup(html: str) -> str:
-    for mark in _QUOTING_MARKUP.finditer(html):
+    lower = html.lower()
+    # Looking for each word is ten times quicker than trying the pattern.
+    marked = any(word in lower for word in _QUOTING_WORDS)
+    for mark in _QUOTING_MARKUP.finditer(html) if marked else ():
         tag = html.rfind("<", max(0, mark.start() - TAG_LIMIT), mark.start())
         if tag >= 0 and html.find(">", tag, mark.start()) < 0:
             html = html[:tag]
@@ -211,10 +214,20 @@ def _text(parts: list[_Part]) -> tuple[str, bool]:
 
 # What the program that a person writes in leaves in its HTML: Gmail, Outlook old and new,
 # Thunderbird, Apple Mail, Yahoo, Proton, Open-Xchange, GMX, Zimbra, Samsung, Roundcube.
-_PERSONS_MARKUP = re.compile(
-    rb"""\bclass=["']?(?:gmail_|msonormal|elementtoproof|moz-|apple-|ydp|yahoo|protonmail_|io-ox|ox-)"""
-    rb"""|-webkit-nbsp-mode|\btype=["']?cite|\bname=["']?quote|\bdata-marker="""
-    rb"""|\bid=["']?(?:applemail|ms-outlook-|mail-editor-|gmail-|composer_sig|reply-intro)"""
+# Each pattern begins with letters that it is found by quickly.
+_PERSONS_MARKUP = tuple(
+    map(
+        re.compile,
+        (
+            rb"""class=["']?(?:gmail_|msonormal|elementtoproof|moz-|apple-|ydp|yahoo|protonmail_|io-ox"""
+            rb"""|ox-)""",
+            rb"""id=["']?(?:applemail|ms-outlook-|mail-editor-|gmail-|composer_sig|reply-intro)""",
+            rb"""type=["']?cite""",
+            rb"""name=["']?quote""",
+            rb"""data-marker=""",
+            rb"""-webkit-nbsp-mode""",
+        ),
+    )
 )
 # What only templates have: styles for screens of several sizes.
 _TEMPLATE_MARKUP = (b'name="viewport"', b"name=viewport", b"@media ")
@@ -232,7 +245,9 @@ def _markup(parts: list[_Part]) -> tuple[str, ...]:
     for part in parts:
         if part.kind == "text/html" and not part.attached:
             html = part.octets(BODY_LIMIT).lower()
-            if (b"<table" not in html and b"<img" not in html) or _PERSONS_MARKUP.search(html):
+            if (b"<table" not in html and b"<img" not in html) or any(
+                mark.search(html) for mark in _PERSONS_MARKUP
+            ):
                 return ()
             found = []
             if any(mark in html for mark in _TEMPLATE_MARKUP) or (

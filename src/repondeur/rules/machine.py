@@ -271,10 +271,10 @@ def _of_program(head: Head) -> Iterator[Signal]:
 
 @lru_cache(maxsize=4096)  # a few thousand programs write most mail, and the search is slow
 def _program(value: str) -> Signal | None:
+    if programs.CLIENTS.search(value):  # first: "IMP/PHP IMAP webmail program" is a person's
+        return Signal("persons-client", PERSONS_CLIENT, _cut(value))
     if programs.MAILERS.search(value):
         return Signal("mailing-program", MAILING_PROGRAM, _cut(value))
-    if programs.CLIENTS.search(value):
-        return Signal("persons-client", PERSONS_CLIENT, _cut(value))
     return None
 
 

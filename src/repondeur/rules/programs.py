@@ -162,7 +162,7 @@ CLIENTS = re.compile(
     r"|aol \d|yahoomail|imp\b|internet messaging program|novell|entourage|macoutlook|outlook for"
     r"|pegasus mail|forte agent|mulberry|\belm \[|wanderlust|\bmew |notmuch|heirloom mailx|alpine"
     r"|mozilla \d|becky|turnpike|git-send-email|betterbird|mailspring|bluemail"
-    r"|internet mail service",
+    r"|internet mail service|web ?mail|phpgroupware|calypso|powermail",
     re.IGNORECASE,
 )
 

@@ -63,13 +63,15 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("bounce", re.compile(r".+(?:[-_+]bounces?|\.bounces)(?:[-+_=].*)?\Z")),
     # ezmlm: list-return-7-alice=a.example@
     ("return", re.compile(r".+-return-[\d-]")),
+    # Google Groups: staff+bncBD2ZNEPB24BBBEFO5OSAMGQEUFK@a.example
+    ("bounce", re.compile(r".+\+bnc[a-z0-9]{16,}\Z")),
     # Message Systems (SparkPost): msprvs1=17683...=bounces-7@
     ("msprvs", re.compile(r"msprvs\d=")),
     # VERP: the recipient's address inside the local part, the domain last
     ("verp", re.compile(r".*[^=]=[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z][a-z0-9-]+\Z")),
 )
 # One probe for the words of _FORMS keeps ordinary local parts off the patterns.
-_HINT = re.compile(r"owner|request|bounce|return|=")
+_HINT = re.compile(r"owner|request|bounce|return|=|\+bnc")
 
 
 def words(local: str) -> list[str]:
