@@ -73,13 +73,14 @@ def request(
             raise Conflict(
                 "pending", "address", f"{local}@{domain.name}", action=str(pending.action)
             )
-        there = Responder.objects.filter(domain=domain, local=local).first()
-        if version is not None and there is not None and there.version != version:
-            raise Conflict("changed-meanwhile", "address", f"{local}@{domain.name}")
+        if version is not None:
+            there = Responder.objects.filter(domain=domain, local=local).first()
+            if there is not None and there.version != version:
+                raise Conflict("changed-meanwhile", "address", f"{local}@{domain.name}")
         payload = {}
         if wanted is not None:
             payload = responders.validate(domain, local, wanted, t, action).payload()
-        elif there is None:
+        elif not Responder.objects.filter(domain=domain, local=local).exists():
             raise NotFound("no-responder", "address", f"{local}@{domain.name}")
         return Operation.objects.create(
             domain=domain,
