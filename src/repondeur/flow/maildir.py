@@ -6,14 +6,19 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from repondeur.flow.gatherer import Gatherer
 
-# Each writes what has gathered in one go: the file system joins the fsyncs of a batch in one
-# commit of its journal. A second one, so that a large message holds up half of the others.
+# Each writes what has gathered in one go. A second one, so that a large message holds up half of
+# the others.
 WRITERS = 2
+# The fsyncs of a batch are under way at once: the file system joins them in one commit of its
+# journal, the disk in one flush. One after the other, each waits for a flush of its own.
+SYNCERS = 8
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
@@ -40,7 +45,8 @@ class Maildir:
     def __init__(self, hostname: str) -> None:
         # The Maildir convention for what a file name cannot hold.
         self._hostname = hostname.replace("/", r"\057").replace(":", r"\072")
-        self._writers = [Gatherer(f"maildir-{nth}", _write) for nth in range(WRITERS)]
+        self._syncers = ThreadPoolExecutor(SYNCERS, "maildir-sync")
+        self._writers = [Gatherer(f"maildir-{nth}", self._write) for nth in range(WRITERS)]
 
     async def deliver(self, folder: str, blocks: Callable[[], Iterable[bytes]]) -> None:
         """Put a message (CRLF) into folder/new, made when missing. OSError: it is not there."""
@@ -61,21 +67,27 @@ class Maildir:
     async def close(self) -> None:
         for writer in self._writers:
             await writer.close()
+        self._syncers.shutdown()
 
-
-def _write(letters: list[_Letter]) -> list[Exception | None]:
-    """Stage by stage, all letters of the batch in each: written, on disk, seen, seen on disk."""
-    for stage in (_fill, _keep, _show, _sync_new):
+    def _write(self, letters: list[_Letter]) -> list[Exception | None]:
+        """Stage by stage, all letters of the batch in each: written, on disk, seen, seen on disk."""
+        at_once = self._syncers.map if len(letters) > 1 else map
+        for go, stage in ((map, _fill), (at_once, _keep), (map, _show), (at_once, _sync_new)):
+            for _ in go(partial(_attempt, stage), letters):
+                pass
         for letter in letters:
-            if letter.error is None:
-                try:
-                    stage(letter)
-                except Exception as error:
-                    letter.error = error
-    for letter in letters:
-        if letter.error is not None:
-            _take_back(letter)
-    return [letter.error for letter in letters]
+            if letter.error is not None:
+                _take_back(letter)
+        return [letter.error for letter in letters]
+
+
+def _attempt(stage: Callable[[_Letter], None], letter: _Letter) -> None:
+    """A letter that failed goes no further, and holds up no other."""
+    if letter.error is None:
+        try:
+            stage(letter)
+        except Exception as error:
+            letter.error = error
 
 
 def _fill(letter: _Letter) -> None:
