@@ -11,7 +11,6 @@ import gc
 import logging
 import os
 import secrets
-import shutil
 import signal
 import socket
 import ssl
@@ -160,6 +159,8 @@ async def _work(config: Config, sockets: Sockets, holder: str, *, tells: bool) -
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    gc.freeze()  # what is loaded now stays: not to be searched again, here and after a fork
+    gc.set_threshold(*GC_THRESHOLDS)
     async with AsyncExitStack() as parts:
         checks: dict[str, Check] = {}
         if sockets.lmtp is not None or sockets.smtp is not None:
@@ -173,15 +174,13 @@ async def _work(config: Config, sockets: Sockets, holder: str, *, tells: bool) -
             server, _ = start_http_server(
                 config.metrics_listen.port,
                 config.metrics_listen.host,
-                registry=metrics.registry(),
+                registry=metrics.registry(os.getppid() if config.workers > 1 else os.getpid()),
             )
             parts.callback(server.shutdown)
             jobs.append(_look_at_outbox())
         for job in jobs:
             task = loop.create_task(job)
             parts.push_async_callback(_end, task)
-        gc.freeze()  # what is loaded now stays: not to be searched again
-        gc.set_threshold(*GC_THRESHOLDS)
         log.info("ready", pid=os.getpid())
         systemd.notify("READY=1")
         await stop.wait()
@@ -193,7 +192,11 @@ async def _work(config: Config, sockets: Sockets, holder: str, *, tells: bool) -
 async def _mail(config: Config, sockets: Sockets, parts: AsyncExitStack) -> Check:
     """The mail path. Parts end in the opposite order: the intake first, the database last."""
     batcher = Batcher(
-        policy=project.policy(config), key=pepper(config.secret_key), clock=clock, lease=LEASE
+        policy=project.policy(config),
+        key=pepper(config.secret_key),
+        clock=clock,
+        lease=LEASE,
+        resolves=config.mode == "inline",
     )
     parts.push_async_callback(batcher.close)
     relay = relay_to(str(config.relay), config.hostname)
@@ -445,7 +448,6 @@ def _supervise(config: Config, sockets: Sockets) -> int:
             log.error("worker died", pid=pid, status=status)
             if time.monotonic() - born < RESPAWN_PAUSE_S:
                 time.sleep(RESPAWN_PAUSE_S)  # a worker that cannot start must not spin
-    shutil.rmtree(os.environ[metrics.FOLDER], ignore_errors=True)
     return 0
 
 

@@ -1,21 +1,19 @@
-"""What Prometheus reads: this process's metrics, or those of all workers together."""
+"""What Prometheus reads: the metrics of all processes of this service together."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from prometheus_client import REGISTRY, CollectorRegistry, Gauge, ProcessCollector
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from repondeur.store import outbox
-
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # set by the serve command, see there
 
 # The earliest start, the lowest limit; the other process metrics add up.
 _NOT_SUMS = frozenset({"process_start_time_seconds", "process_max_fds"})
@@ -38,25 +36,24 @@ def look_at_outbox(t: datetime) -> None:
     AGE.set(age)
 
 
-def registry() -> CollectorRegistry:
-    """This process's metrics, or, with several workers, everybody's."""
-    if FOLDER not in os.environ:
-        return REGISTRY
+def registry(root: int) -> CollectorRegistry:
+    """Everybody's metrics. root: the process that all others of this service descend from."""
     found = CollectorRegistry()
     MultiProcessCollector(found)  # type: ignore[no-untyped-call] # the library has no hints here
-    found.register(_Workers())
+    found.register(_Processes(root))
     return found
 
 
-class _Workers(Collector):
-    """The library's process metrics, of the supervisor and all workers together."""
+class _Processes(Collector):
+    """The library's process metrics, of the whole tree together."""
+
+    def __init__(self, root: int) -> None:
+        self._root = root
 
     def collect(self) -> Iterable[Metric]:
-        supervisor = os.getppid()
-        children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
         values: dict[str, list[float]] = {}
         metrics: dict[str, Metric] = {}
-        for pid in map(str, (supervisor, *children)):
+        for pid in _tree(str(self._root)):
             for metric in ProcessCollector(pid=partial(str, pid), registry=None).collect():
                 metrics[metric.name] = metric
                 values.setdefault(metric.name, []).append(metric.samples[0].value)
@@ -64,3 +61,11 @@ class _Workers(Collector):
             value = (min if name in _NOT_SUMS else sum)(values[name])
             metric.samples = [metric.samples[0]._replace(value=value)]
             yield metric
+
+
+def _tree(pid: str) -> Iterable[str]:
+    """`pid` and its descendants. One that has just ended has none."""
+    yield pid
+    with suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            yield from _tree(child)

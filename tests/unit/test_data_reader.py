@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repondeur.flow.spool import MEMORY_LIMIT, Spool
+from repondeur.flow.spool import BLOCK, MEMORY_LIMIT, Handle, Spool
 from repondeur.flow.transaction import DataReader
 from repondeur.mail.read import BODY_LIMIT, HEAD_LIMIT
 
@@ -107,6 +107,40 @@ def test_spool_beyond_memory_goes_to_an_unnamed_file(tmp_path: Path) -> None:
     spool.close()
     with pytest.raises(OSError, match="gone"):
         next(spool.blocks())
+
+
+@pytest.mark.parametrize("size", [0, BLOCK, BLOCK + 1, MEMORY_LIMIT, MEMORY_LIMIT + 1])
+def test_another_process_finds_the_message(tmp_path: Path, size: int) -> None:
+    message = bytes(range(251)) * (size // 251) + bytes(size % 251)
+    spool = Spool(tmp_path)
+    spool.write(message)
+    found = spool.elsewhere()
+    assert isinstance(found, Handle) is (size > BLOCK)
+    if isinstance(found, Handle):
+        assert b"".join(found.blocks()) == message
+        found.close()
+    else:
+        assert found == message
+    assert b"".join(spool.blocks()) == message
+    spool.close()
+    if size:
+        with pytest.raises(OSError, match="gone"):
+            spool.elsewhere()
+
+
+def test_a_handle_outlives_its_spool(tmp_path: Path) -> None:
+    """The number of a closed file soon is another message's, which would go to a wrong mailbox."""
+    first, second = Spool(tmp_path), Spool(tmp_path)
+    first.write(b"a" * (MEMORY_LIMIT + 1))
+    handle = first.elsewhere()
+    assert isinstance(handle, Handle)
+    first.close()
+    second.write(b"b" * (MEMORY_LIMIT + 1))
+    assert b"".join(handle.blocks()) == b"a" * (MEMORY_LIMIT + 1)
+    handle.close()
+    with pytest.raises(FileNotFoundError):
+        next(handle.blocks())
+    second.close()
 
 
 def test_full_disk_is_told_at_the_end() -> None:

@@ -3,40 +3,58 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 from django.db import OperationalError
+from hypothesis import given
+from hypothesis import strategies as st
 
-from repondeur.flow.gatherer import BATCH_LIMIT, Gatherer
+from repondeur.flow.gatherer import Gatherer, WorkshopLostError
+from repondeur.flow.workshop import BATCH_LIMIT, Frames, by_fields, packed
 from tests.database import configure
+
+FORK = get_context("fork")
 
 
 @pytest.fixture(autouse=True)
 def django() -> None:
-    """Settings, so that a thread can close its connection; none is opened."""
+    """Settings, so that a process can close its connection; none is opened."""
     configure()
 
 
 class Work:
-    """Doubles numbers; refuses those in `poison`; is away when told; records its calls."""
+    """Doubles numbers, and tells which were in the call; refuses those in `poison`; away when told.
 
-    def __init__(self) -> None:
-        self.calls: list[list[int]] = []
-        self.poison: set[int] = set()
-        self.away = False
-        self.gate = threading.Event()
+    It lives on in the other process: what both sides use is an event or a shared value.
+    """
+
+    def __init__(self, poison: frozenset[int] = frozenset()) -> None:
+        self.poison = poison
+        self.away = FORK.Event()
+        self.calls = FORK.Value("i", 0)
+        self.gate = FORK.Event()
         self.gate.set()
 
-    def __call__(self, items: list[int]) -> list[int]:
+    def __call__(
+        self, items: list[int], _more: Callable[[], list[int]]
+    ) -> list[tuple[int, list[int]]]:
         self.gate.wait(10)
-        self.calls.append(items)
-        if self.away:
+        self.calls.value += 1
+        if self.away.is_set():
             raise OperationalError("away")
         for item in items:
             if item in self.poison:
                 raise ValueError(f"cannot double {item}")
-        return [2 * item for item in items]
+        return [(2 * item, list(items)) for item in items]
 
 
 async def test_what_arrives_during_a_call_goes_together_in_the_next() -> None:
@@ -44,12 +62,16 @@ async def test_what_arrives_during_a_call_goes_together_in_the_next() -> None:
     work.gate.clear()
     gatherer = Gatherer("test", work)
     first = asyncio.ensure_future(gatherer.do([1]))
-    await asyncio.sleep(0.05)  # the first call is under way, and waits at the gate
+    await asyncio.sleep(0.1)  # the first call is under way, and waits at the gate
     rest = [asyncio.ensure_future(gatherer.do([n, n + 10])) for n in (2, 3)]
     await asyncio.sleep(0)
     work.gate.set()
-    assert await asyncio.gather(first, *rest) == [[2], [4, 24], [6, 26]]
-    assert work.calls == [[1], [2, 12, 3, 13]]
+    together = [2, 12, 3, 13]
+    assert await asyncio.gather(first, *rest) == [
+        [(2, [1])],
+        [(4, together), (24, together)],
+        [(6, together), (26, together)],
+    ]
     await gatherer.close()
 
 
@@ -58,96 +80,202 @@ async def test_a_call_has_a_limit_but_never_cuts_a_job() -> None:
     work.gate.clear()
     gatherer = Gatherer("test", work)
     first = asyncio.ensure_future(gatherer.do([0]))
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.1)
     jobs = [asyncio.ensure_future(gatherer.do([n] * (BATCH_LIMIT - 1))) for n in (1, 2)]
     await asyncio.sleep(0)
     work.gate.set()
-    await asyncio.gather(first, *jobs)
-    assert [len(call) for call in work.calls] == [1, BATCH_LIMIT - 1, BATCH_LIMIT - 1]
+    found = await asyncio.gather(first, *jobs)
+    assert [len(results[0][1]) for results in found] == [1, BATCH_LIMIT - 1, BATCH_LIMIT - 1]
     await gatherer.close()
 
 
 async def test_a_poisoned_message_fails_alone() -> None:
-    work = Work()
-    work.poison = {3}
-    work.gate.clear()
-    gatherer = Gatherer("test", work)
+    gatherer = Gatherer("test", Work(poison=frozenset({3})))
     jobs = [asyncio.ensure_future(gatherer.do([n])) for n in (1, 2, 3, 4)]
-    await asyncio.sleep(0.05)
-    work.gate.set()
     results = await asyncio.gather(*jobs, return_exceptions=True)
-    assert [results[0], results[1], results[3]] == [[2], [4], [8]]
+    assert [results[0], results[1], results[3]] == [[(2, [1])], [(4, [2])], [(8, [4])]]
     assert isinstance(results[2], ValueError)
     await gatherer.close()
 
 
 async def test_while_the_database_is_away_nobody_waits_for_it_twice() -> None:
     work = Work()
-    work.away = True
-    work.gate.clear()
+    work.away.set()
     gatherer = Gatherer("test", work)
     jobs = [asyncio.ensure_future(gatherer.do([n])) for n in (1, 2, 3)]
-    await asyncio.sleep(0.05)
-    work.gate.set()
     results = await asyncio.gather(*jobs, return_exceptions=True)
     assert all(isinstance(result, OperationalError) for result in results)
-    assert len(work.calls) <= 2  # never one call for each
-    work.away = False
-    assert await gatherer.do([5]) == [10]
+    assert work.calls.value == 1  # never one call for each
+    work.away.clear()
+    assert await gatherer.do([5]) == [(10, [5])]
     await gatherer.close()
 
 
 async def test_close_finishes_what_was_given() -> None:
-    work = Work()
-    gatherer = Gatherer("test", work)
+    gatherer = Gatherer("test", Work())
     job = asyncio.ensure_future(gatherer.do([7]))
     await asyncio.sleep(0)
     await gatherer.close()
-    assert await job == [14]
+    assert await job == [(14, [7])]
 
 
 async def test_what_comes_while_a_call_waits_can_join_it() -> None:
-    began, joined = threading.Event(), threading.Event()
+    began, come = FORK.Event(), FORK.Event()
 
-    def work(items: list[int]) -> list[int]:
+    def work(items: list[int], more: Callable[[], list[int]]) -> list[int]:
         began.set()
-        assert joined.wait(10)
-        late = gatherer.more()
-        return [10 * item for item in (*items, *late)]
+        assert come.wait(10)
+        return [10 * item for item in (*items, *more())]
 
     gatherer = Gatherer("test", work)
     first = asyncio.ensure_future(gatherer.do([1]))
     await asyncio.to_thread(began.wait, 10)
     rest = [asyncio.ensure_future(gatherer.do([n])) for n in (2, 3)]
-    await asyncio.sleep(0)
-    joined.set()
+    await asyncio.sleep(0.05)  # sent at the end of this turn of the loop
+    come.set()
     assert await asyncio.gather(first, *rest) == [[10], [20], [30]]
     await gatherer.close()
 
 
 async def test_nothing_joins_a_batch_that_is_done() -> None:
     """A call between two batches that asks for more would take jobs that nobody answers."""
-    work = Work()
-    gatherer = Gatherer("test", work)
-    assert await gatherer.do([1]) == [2]
-    held = threading.Event()
-    call = asyncio.ensure_future(gatherer.run(lambda: (held.wait(10), gatherer.more())))
+    held = FORK.Event()
+    kept: list[Callable[[], list[int]]] = []
+
+    def work(items: list[int], more: Callable[[], list[int]]) -> list[int]:
+        kept.append(more)
+        return items
+
+    def late() -> list[int]:
+        held.wait(10)
+        return kept[0]()
+
+    gatherer = Gatherer("test", work, calls=[late])
+    assert await gatherer.do([1]) == [1]
+    call = asyncio.ensure_future(gatherer.run(late))
     await asyncio.sleep(0)
     job = asyncio.ensure_future(gatherer.do([3]))
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.05)
     held.set()
-    assert await call == (True, [])
-    assert await job == [6]
+    assert await call == []
+    assert await job == [3]
     await gatherer.close()
 
 
 async def test_a_call_between_two_batches() -> None:
     work = Work()
-    gatherer = Gatherer("test", work)
+
+    def calls() -> int:
+        return int(work.calls.value)
+
+    def divide(by: int) -> float:
+        return 1 / by
+
+    gatherer = Gatherer("test", work, calls=[calls, divide])
     job = asyncio.ensure_future(gatherer.do([4]))
     await asyncio.sleep(0)
-    assert await gatherer.run(lambda: list(work.calls)) == [[4]]
+    assert await gatherer.run(calls) == 1
     with pytest.raises(ZeroDivisionError):
-        await gatherer.run(lambda: 1 // 0)
-    assert await job == [8]
+        await gatherer.run(divide, 0)
+    assert await job == [(8, [4])]
     await gatherer.close()
+
+
+async def test_more_than_a_socket_holds_at_once() -> None:
+    big = ["x" * (1 << 20)] * 5
+    gatherer: Gatherer[str, int] = Gatherer("test", lambda items, _: [len(i) for i in items])
+    jobs = [gatherer.do(big) for _ in range(3)]
+    assert await asyncio.gather(*jobs) == [[1 << 20] * 5] * 3
+    await gatherer.close()
+
+
+async def test_who_waits_for_a_process_that_died_is_told_and_this_one_ends() -> None:
+    gatherer: Gatherer[int, int] = Gatherer("test", _die)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    try:
+        with pytest.raises(WorkshopLostError):
+            await gatherer.do([1])
+        await asyncio.wait_for(stop.wait(), 10)
+        with pytest.raises(WorkshopLostError):
+            await gatherer.do([2])
+        await gatherer.close()
+    finally:
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+
+
+def _die(_items: list[int], _more: Callable[[], list[int]]) -> list[int]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return []
+
+
+def test_the_process_ends_with_its_parent(tmp_path: Path) -> None:
+    """Also when the parent had no time to say so, and others of its kind are there."""
+    pids = tmp_path / "pids"
+
+    async def parent() -> None:
+        gatherers = [Gatherer("test", Work(), calls=[os.getpid]) for _ in range(3)]
+        pids.write_text(" ".join([str(await each.run(os.getpid)) for each in gatherers]))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with _forked(lambda: asyncio.run(parent())):
+        pass
+    for pid in pids.read_text().split():
+        deadline = time.monotonic() + 10
+        while _lives(pid):
+            assert time.monotonic() < deadline, "it outlived its parent"
+            time.sleep(0.01)
+
+
+def _lives(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _forked(function: Callable[[], None]) -> Iterator[None]:
+    process = FORK.Process(target=function)
+    process.start()
+    try:
+        yield
+    finally:
+        process.join(20)
+        assert process.exitcode == -signal.SIGKILL
+
+
+async def test_it_keeps_nothing_open_of_the_other_process(tmp_path: Path) -> None:
+    """A port or a lock file that stayed open there would outlive this process."""
+    with (tmp_path / "open").open("w") as file:
+
+        def still_open() -> bool:
+            return os.fstat(file.fileno()).st_ino == os.stat(tmp_path / "open").st_ino
+
+        assert still_open()
+        gatherer = Gatherer("test", Work(), calls=[still_open])
+        assert await gatherer.run(still_open) is False
+        assert threading.active_count() >= 1
+        await gatherer.close()
+
+
+@given(st.lists(st.binary(max_size=50), max_size=5), st.integers(1, 9))
+def test_frames_come_out_as_they_went_in_wherever_they_are_cut(
+    contents: list[bytes], step: int
+) -> None:
+    stream = b"".join(packed(content) for content in contents)
+    frames = Frames()
+    pieces = [stream[n : n + step] for n in range(0, len(stream), step)]
+    assert [content for piece in pieces for content in frames.feed(piece)] == contents
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    left: int
+    right: str
+
+
+def test_dataclasses_by_their_fields() -> None:
+    by_fields(Pair)
+    (found,) = Frames().feed(packed(Pair(1, "two")))
+    assert found == Pair(1, "two")

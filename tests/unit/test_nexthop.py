@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,11 @@ MESSAGE = b"Subject: hi\r\n\r\n.dot\r\n" + b"line\r\n" * 20000
 
 
 @pytest.fixture
-def spool(tmp_path: Path) -> Spool:
+def spool(tmp_path: Path) -> Iterator[Spool]:
     message = Spool(tmp_path)
     message.write(MESSAGE)
-    return message
+    yield message
+    message.close()
 
 
 @pytest.mark.parametrize(

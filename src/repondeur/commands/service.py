@@ -24,12 +24,12 @@ from repondeur.commands.common import (
 def serve(session: Session, only: Literal["mail", "web"] | None) -> None:
     """Run the service until it is told to stop."""
     config = session.configure()
-    if config.workers > 1:
-        # Read by prometheus_client when it is imported: each worker keeps its counts there.
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="repondeur-metrics-")
-    from repondeur import daemon
+    with tempfile.TemporaryDirectory(prefix="repondeur-metrics-") as counts:
+        # Read by prometheus_client when it is imported: each process keeps its counts there.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
+        from repondeur import daemon
 
-    raise SystemExit(daemon.serve(config, only))
+        raise SystemExit(daemon.serve(config, only))
 
 
 @click.command("demo")

@@ -16,6 +16,7 @@ from django.db import Error
 from prometheus_client import Counter, Gauge
 
 from repondeur.flow.batcher import Batcher
+from repondeur.flow.gatherer import WorkshopLostError
 from repondeur.flow.relay import Outgoing, Relay, Sent
 from repondeur.rules.retry import next_step
 from repondeur.store.outbox import Finished
@@ -79,7 +80,8 @@ class Courier:
         await asyncio.gather(*self._in_hand.values(), return_exceptions=True)
         left += self._passed_over(len(self._passed))
         if left:
-            await self._batcher.set_lease(left, self._clock())
+            with suppress(WorkshopLostError):  # nor does it renew them: they run out
+                await self._batcher.set_lease(left, self._clock())
 
     def _sent(
         self,
@@ -137,7 +139,7 @@ class Courier:
         while not self._stop.is_set():
             try:
                 await work()
-            except Error as error:  # the database is away: the next round may find it back
+            except (Error, WorkshopLostError) as error:  # the next round may find it back
                 log.warning("outbox: database", error=str(error))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), seconds)

@@ -1,173 +1,152 @@
-"""One thread that works on what has gathered: group commit without waiting when idle.
+"""A process that works on what has gathered: group commit without waiting when idle.
 
-While one batch is at work, the next gathers.
+While one batch is at work, the next gathers. A process and not a thread: threads hand Python's
+lock to each other for each call that waits, and share one core (docs/decisions/0010). This is the
+event loop's side; the other is workshop.py.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
+import itertools
+import os
+import signal
+import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
-from django.db import Error
+import structlog
 
-BATCH_LIMIT = 200  # items of one transaction: a few hundred KB of parameters, 50 ms at most
+from repondeur.flow.workshop import Call, Frames, Job, Workshop, packed
+
+log = structlog.get_logger(__name__)
+
+READ_SIZE = 1 << 18  # octets at a time: the results of a batch with its replies
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-@dataclass(slots=True)
-class _Job(Generic[T, R]):
-    items: Sequence[T]
-    done: asyncio.Future[list[R]] | None = field(repr=False)  # None: nobody waits
-
-
-@dataclass(slots=True)
-class _Call:
-    function: Callable[[], Any]
-    done: asyncio.Future[Any] = field(repr=False)
+class WorkshopLostError(Exception):
+    """The process that does this work has died; whether it did it is not known."""
 
 
 class Gatherer(Generic[T, R]):
-    """Runs `work` on what has gathered, one call at a time, in a thread of its own.
+    """Runs `work` on what has gathered, one call at a time, in a process of its own.
 
-    work: gets items, and may ask `more()` for those that came meanwhile; returns one result for
-    each, in order. Its exception reaches every caller whose items were in the call.
-    last: called on the thread at its end.
+    work: gets items, and a function that returns those that came meanwhile; returns one result
+    for each, in order. Its exception reaches every caller whose items were in the call.
+    calls: functions that `run` may name. first, last: called at the process's start and end.
+    All live in a copy of this process, made here: what changes on this side later is not seen
+    there. Items, results, arguments and errors go over as pickles.
     """
 
     def __init__(
         self,
         name: str,
-        work: Callable[[list[T]], list[R]],
+        work: Callable[[list[T], Callable[[], list[T]]], list[R]],
+        *,
+        calls: Sequence[Callable[..., Any]] = (),
+        first: Callable[[], object] = lambda: None,
         last: Callable[[], object] = lambda: None,
     ) -> None:
-        self._work = work
-        self._last = last
-        self._queue: SimpleQueue[_Job[T, R] | _Call | None] = SimpleQueue()
-        self._held: _Job[T, R] | _Call | None = None  # taken from the queue, not yet at work
-        self._batch: list[_Job[T, R]] = []
-        self._joining = False  # only while `work` runs: a batch that is done takes nothing in
+        self._name = name
         self._loop = asyncio.get_running_loop()
         self._ended = self._loop.create_future()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._count = itertools.count()
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._outgoing: list[Job[T] | Call | None] = []
+        self._unsent = b""
+        self._full = False  # the other process does not take all at once
+        self._closing = False
+        self._frames = Frames()
+        self._link, theirs = socket.socketpair()
+        self._link.setblocking(False)
+        self._pid = os.fork()
+        if self._pid == 0:
+            Workshop(theirs, work, calls).main(first, last)
+        theirs.close()
+        self._loop.add_reader(self._link, self._read)
 
-    async def do(self, items: Sequence[T]) -> list[R]:
-        done: asyncio.Future[list[R]] = self._loop.create_future()
-        self._queue.put(_Job(items, done))
-        return await done
+    def do(self, items: Sequence[T]) -> asyncio.Future[list[R]]:
+        """One result for each item. WorkshopLostError: whether it was done is not known."""
+        return self._post(Job(next(self._count), items))
 
-    def wake(self) -> None:
-        """Call `work` even if no items have come."""
-        self._queue.put(_Job((), None))
-
-    async def run(self, function: Callable[[], Any]) -> Any:
-        """Run something else on the same thread, between two calls of `work`."""
-        call = _Call(function, self._loop.create_future())
-        self._queue.put(call)
-        return await call.done
+    def run(self, function: Callable[..., Any], *arguments: object) -> asyncio.Future[Any]:
+        """Run one of `calls` in the same process, between two calls of `work`."""
+        return self._post(Call(next(self._count), function.__name__, arguments))
 
     async def close(self) -> None:
         """Finish what has gathered, then end. Nothing may be given any more."""
-        self._queue.put(None)
+        self._closing = True
+        if not self._ended.done():
+            self._send(None)
         await self._ended
 
-    # --- on the thread ------------------------------------------------------------------------
-
-    def more(self) -> list[T]:
-        """Items that came while `work` was waiting: they join its call."""
-        begin = len(self._batch)
-        if self._joining:
-            self._grow()
-        return [item for job in self._batch[begin:] for item in job.items]
-
-    def _run(self) -> None:
-        while True:
-            held, self._held = self._held, None
-            first = held or self._queue.get()
-            if first is None:
-                break
-            if isinstance(first, _Call):
-                self._answer(first)
-            else:
-                self._batch = [first]
-                self._grow()
-                self._finish()
-        try:
-            self._last()
-        finally:
-            self._tell(_settle, self._ended, None, None)
-
-    def _grow(self) -> None:
-        """Take jobs into the batch as long as they fit; a job is never cut."""
-        size = sum(len(job.items) for job in self._batch)
-        while self._held is None:
-            try:
-                entry = self._queue.get_nowait()
-            except Empty:
-                return
-            if entry is None:  # the end comes after this batch
-                self._queue.put(None)
-                return
-            if isinstance(entry, _Call) or size + len(entry.items) > BATCH_LIMIT:
-                self._held = entry
-                return
-            self._batch.append(entry)
-            size += len(entry.items)
-
-    def _finish(self, *, joining: bool = True) -> None:
-        """Work on the batch, and give each job its results."""
-        self._joining = joining
-        try:
-            results = self._work([item for job in self._batch for item in job.items])
-        except Exception as error:
-            self._joining = False
-            # The database away: for all alike. One message that nobody foresaw must not defer the
-            # others of its batch.
-            if isinstance(error, Error) or len(self._batch) == 1:
-                self._tell(_fail, self._batch, error)
-                return
-            for job in self._batch:
-                self._batch = [job]
-                self._finish(joining=False)
+    def _post(self, entry: Job[T] | Call) -> asyncio.Future[Any]:
+        done = self._loop.create_future()
+        if self._ended.done():
+            done.set_exception(WorkshopLostError(self._name))
         else:
-            self._joining = False
-            self._tell(_deliver, self._batch, results)
+            self._waiting[entry.nth] = done
+            self._send(entry)
+        return done
 
-    def _answer(self, call: _Call) -> None:
+    def _send(self, entry: Job[T] | Call | None) -> None:
+        """With what else comes in this turn of the loop: one write, and one batch."""
+        self._outgoing.append(entry)
+        if len(self._outgoing) == 1:
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        entries, self._outgoing = self._outgoing, []
+        self._unsent += packed(entries)
+        self._write()
+
+    def _write(self) -> None:
         try:
-            result = call.function()
-        except Exception as error:
-            self._tell(_settle, call.done, None, error)
-        else:
-            self._tell(_settle, call.done, result, None)
+            sent = self._link.send(self._unsent)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return  # the other end is gone: reading tells
+        self._unsent = self._unsent[sent:]
+        if self._unsent and not self._full:
+            self._loop.add_writer(self._link, self._write)
+        elif self._full and not self._unsent:
+            self._loop.remove_writer(self._link)
+        self._full = bool(self._unsent)
 
-    def _tell(self, function: Callable[..., None], *arguments: Any) -> None:
-        self._loop.call_soon_threadsafe(function, *arguments)
+    def _read(self) -> None:
+        try:
+            data = self._link.recv(READ_SIZE)
+        except OSError:
+            data = b""
+        if not data:
+            self._end()
+            return
+        for results in self._frames.feed(data):
+            for nth, result, error in results:
+                done = self._waiting.pop(nth)
+                if done.done():  # a caller whose connection broke has gone
+                    continue
+                if error is None:
+                    done.set_result(result)
+                else:
+                    done.set_exception(error)
 
-
-def _deliver(batch: Sequence[_Job[T, R]], results: list[R]) -> None:
-    position = 0
-    for job in batch:
-        end = position + len(job.items)
-        _settle(job.done, results[position:end], None)
-        position = end
-
-
-def _fail(batch: Sequence[_Job[Any, Any]], error: Exception) -> None:
-    for job in batch:
-        _settle(job.done, None, error)
-
-
-def _settle(done: asyncio.Future[Any] | None, result: object, error: Exception | None) -> None:
-    if done is None or done.done():  # a caller whose connection broke has gone
-        return
-    if error is None:
-        done.set_result(result)
-    else:
-        done.set_exception(error)
+    def _end(self) -> None:
+        """The process has ended: as it was told, or it died."""
+        self._loop.remove_reader(self._link)
+        self._loop.remove_writer(self._link)
+        self._link.close()
+        _, status = os.waitpid(self._pid, 0)
+        self._ended.set_result(None)
+        for done in self._waiting.values():
+            if not done.done():
+                done.set_exception(WorkshopLostError(self._name))
+        self._waiting.clear()
+        if not self._closing:
+            # This process is of no use without it; a fresh one is (systemd's Restart, _supervise).
+            log.critical("a part of the service died", part=self._name, status=status)
+            signal.raise_signal(signal.SIGTERM)

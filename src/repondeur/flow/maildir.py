@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from repondeur.flow.gatherer import Gatherer
+from repondeur.flow.spool import Handle
+from repondeur.flow.workshop import by_fields
 
 # Each writes what has gathered in one go. A second one, so that a large message holds up half of
 # the others.
@@ -30,8 +33,9 @@ class _Letter:
     """One message on its way into a folder."""
 
     folder: str
-    blocks: Callable[[], Iterable[bytes]]
     name: str
+    before: bytes
+    message: bytes | Handle
     file: int = -1  # descriptor
     error: Exception | None = None
 
@@ -39,27 +43,40 @@ class _Letter:
         return f"{self.folder}/{sub}/{self.name}"
 
 
+by_fields(_Letter, Handle)
+
+
 class Maildir:
-    """Writes messages into Maildir folders, in threads of its own. Made on a running loop."""
+    """Writes messages into Maildir folders, in processes of its own. Made on a running loop."""
 
     def __init__(self, hostname: str) -> None:
         # The Maildir convention for what a file name cannot hold.
         self._hostname = hostname.replace("/", r"\057").replace(":", r"\072")
         self._syncers = ThreadPoolExecutor(SYNCERS, "maildir-sync")
-        self._writers = [Gatherer(f"maildir-{nth}", self._write) for nth in range(WRITERS)]
+        self._writers = [
+            Gatherer(f"maildir-{nth}", self._write, calls=[_make]) for nth in range(WRITERS)
+        ]
 
-    async def deliver(self, folder: str, blocks: Callable[[], Iterable[bytes]]) -> None:
-        """Put a message (CRLF) into folder/new, made when missing. OSError: it is not there."""
+    async def deliver(self, folder: str, before: bytes, message: bytes | Handle) -> None:
+        """Put a message (CRLF) into folder/new, made when missing. OSError: it is not there.
+
+        before: header lines that go before it. message: as Spool.elsewhere() has it; a handle is
+        closed here.
+        """
         nth = next(_count)
         name = f"{time.time():.6f}.P{os.getpid()}Q{nth}.{self._hostname}"
-        (error,) = await self._writers[nth % WRITERS].do([_Letter(folder, blocks, name)])
+        written = self._writers[nth % WRITERS].do([_Letter(folder, name, before, message)])
+        if isinstance(message, Handle):
+            written.add_done_callback(lambda _: message.close())
+        # Who asked may be gone before the message is written; the handle may not.
+        (error,) = await asyncio.shield(written)
         if error is not None:
             raise error
 
     async def check(self, folder: Path) -> str | None:
         """None when messages can be written, else what is wrong."""
         try:
-            await self._writers[0].run(lambda: _make(folder))
+            await self._writers[0].run(_make, folder)
         except OSError as error:
             return f"{folder}: {error.strerror or error}"
         return None if os.access(folder / "tmp", os.W_OK) else f"{folder}: not writable"
@@ -67,10 +84,11 @@ class Maildir:
     async def close(self) -> None:
         for writer in self._writers:
             await writer.close()
-        self._syncers.shutdown()
 
-    def _write(self, letters: list[_Letter]) -> list[Exception | None]:
-        """Stage by stage, all letters of the batch in each: written, on disk, seen, seen on disk."""
+    def _write(
+        self, letters: list[_Letter], _more: Callable[[], list[_Letter]]
+    ) -> list[Exception | None]:
+        """Stage by stage, all letters in each: written, on disk, seen, seen on disk."""
         at_once = self._syncers.map if len(letters) > 1 else map
         for go, stage in ((map, _fill), (at_once, _keep), (map, _show), (at_once, _sync_new)):
             for _ in go(partial(_attempt, stage), letters):
@@ -97,10 +115,18 @@ def _fill(letter: _Letter) -> None:
     except FileNotFoundError:
         _make(Path(letter.folder))
         letter.file = os.open(path, _NEW, 0o600)
-    for block in _local_line_ends(letter.blocks()):
+    for block in _local_line_ends(_blocks(letter)):
         view = memoryview(block)
         while view:
             view = view[os.write(letter.file, view) :]
+
+
+def _blocks(letter: _Letter) -> Iterator[bytes]:
+    yield letter.before
+    if isinstance(letter.message, Handle):
+        yield from letter.message.blocks()
+    else:
+        yield letter.message
 
 
 def _keep(letter: _Letter) -> None:

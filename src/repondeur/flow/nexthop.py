@@ -64,7 +64,7 @@ class MaildirHop:
         # Here the way ends (RFC 5321 §4.4).
         top = f"Return-Path: <{sender}>\r\n".encode("utf-8", "surrogateescape") + trace
         try:
-            await self._maildir.deliver(folder, lambda: chain((top,), message.blocks()))
+            await self._maildir.deliver(folder, top, message.elsewhere())
         except OSError as error:
             if error.errno in FULL:
                 return Status(452, "4.3.1", "Insufficient storage, try again later", str(error))

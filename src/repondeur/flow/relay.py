@@ -85,8 +85,7 @@ class MaildirRelay:
     async def _keep(self, message: Outgoing) -> Sent:
         envelope = f"Return-Path: <{message.sender}>\r\nX-Original-To: {message.recipient}\r\n"
         try:
-            blocks = (envelope.encode(), message.data)
-            await self._maildir.deliver(str(self._folder), lambda: blocks)
+            await self._maildir.deliver(str(self._folder), envelope.encode(), message.data)
         except OSError as error:
             return Sent(451, f"4.3.0 {self._folder}: {error.strerror or error}")
         return Sent(250, "2.0.0 kept")

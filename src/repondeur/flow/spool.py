@@ -6,12 +6,38 @@ import errno
 import os
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 MEMORY_LIMIT = 1 << 20  # octets kept in memory: nearly all mail; 100 sessions cost 100 MiB at most
 FULL = (errno.ENOSPC, errno.EDQUOT)  # an OSError that says: no room
 BLOCK = 1 << 16  # octets read at a time; one socket write
+GONE = "the spooled message is gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """A spool's file for another process, until it is closed: a descriptor of its own, so that
+    its number is nobody else's message meanwhile."""
+
+    process: int
+    number: int
+    size: int
+
+    def blocks(self) -> Iterator[bytes]:
+        """As Spool.blocks, in the other process."""
+        with open(f"/proc/{self.process}/fd/{self.number}", "rb", buffering=0) as file:
+            left = self.size
+            while block := file.read(BLOCK):
+                yield block
+                left -= len(block)
+        if left:
+            raise OSError(GONE)
+
+    def close(self) -> None:
+        """In the process that made it."""
+        os.close(self.number)
 
 
 class Spool:
@@ -52,8 +78,23 @@ class Spool:
                 # pread: two readers share the file but not a position.
                 block = os.pread(self._file.fileno(), wanted, offset)
             if len(block) != wanted:
-                raise OSError("the spooled message is gone")
+                raise OSError(GONE)
             yield block
+
+    def elsewhere(self) -> bytes | Handle:
+        """The message for another process: its octets, or a handle, to be closed when the other
+        has done with it. OSError when the spool is closed."""
+        if self._file is None and len(self._memory) != self.size:
+            raise OSError(GONE)
+        if self._file is None and self.size <= BLOCK:
+            return bytes(self._memory)
+        if self._file is None:  # a file in memory: handed over without being copied again
+            self._file = open(os.memfd_create("message"), "wb+", buffering=0)  # noqa: SIM115 # as above
+            _write_all(self._file, self._memory)
+            self._memory = bytearray()
+        if self._file.closed:
+            raise OSError(GONE)
+        return Handle(os.getpid(), os.dup(self._file.fileno()), self.size)
 
     def close(self) -> None:
         """Give memory and disk back. Only when nobody reads any more."""
