@@ -1,0 +1,67 @@
+"""The service is a family of processes: none is left alone, and none is missed for long."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.peers.process import birth, wait_for
+from tests.peers.service import Service
+from tests.peers.wire import Wire
+from tests.system.house import ALICE, settle
+
+
+RELAY = "smtp://127.0.0.1:9"  # nobody: a relay that is a folder has processes too
+
+
+def children(pid: int) -> list[int]:
+    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def parts(service: Service, count: int) -> list[int]:
+    """The service and its children, all of them once it is there."""
+    wait_for(lambda: len(service.pids) == 1 + count, f"{count} children")
+    return service.pids
+
+
+def await_end(pids: Sequence[int]) -> None:
+    wait_for(lambda: not any(map(birth, pids)), f"the end of {pids}")
+
+
+@pytest.mark.parametrize(("mode", "count"), [("tap", 1), ("inline", 4)])  # inline: a Maildir
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_part_outlives_the_service(mode: str, count: int, number: signal.Signals) -> None:
+    """One that did would keep its database, and the next start would find it there."""
+    with Service(mode=mode, relay=RELAY) as service:
+        family = parts(service, count)
+        os.kill(service.pid, number)
+        await_end(family)
+
+
+def test_a_worker_whose_writer_died_is_replaced() -> None:
+    with Service(mode="tap", env={"REPONDEUR_WORKERS": "2"}) as service:
+        settle(service)
+        first, second = children(service.pid)
+        os.kill(children(first)[0], signal.SIGKILL)
+        await_end([first])
+        wait_for(lambda: len(children(service.pid)) == 2, "a new worker")
+        assert second in children(service.pid)
+        with Wire(service.lmtp_port) as wire:
+            wire.expect("220")
+            wire.ask("LHLO load.example", "250")
+            wire.ask("MAIL FROM:<person@example.org>", "250")
+            wire.ask(f"RCPT TO:<{ALICE}>", "250")
+            wire.ask("DATA", "354")
+            wire.raw(f"To: {ALICE}\r\nMessage-ID: <1@example.org>\r\n\r\nHello\r\n.\r\n".encode())
+            assert wire.reply().code == 250
+
+
+def test_a_service_whose_writer_died_ends_to_be_started_afresh() -> None:
+    with Service(mode="tap", relay=RELAY) as service:
+        _, writer = parts(service, 1)
+        os.kill(writer, signal.SIGKILL)
+        await_end([service.pid])
