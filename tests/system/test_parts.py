@@ -14,7 +14,6 @@ from tests.peers.service import Service
 from tests.peers.wire import Wire
 from tests.system.house import ALICE, settle
 
-
 RELAY = "smtp://127.0.0.1:9"  # nobody: a relay that is a folder has processes too
 
 
