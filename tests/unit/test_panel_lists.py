@@ -200,3 +200,23 @@ def test_switching_off_and_on_and_removing(place: House) -> None:
     assert not responders.find(place.domain()).exists()
     said = [one.action for one in audit.find(customers.get("alice-rep"))]
     assert said == ["responder-delete", "responder-change", "responder-change"]
+
+
+def test_what_is_told_to_be_removed_is_not_listed(
+    place: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operation ended between the look for rows and the look for operations."""
+    from repondeur.hosting import operations
+    from repondeur.panel.views import responders as views
+
+    place.responder("a")
+    asked = operations.request("delete", place.domain(), "a", None, None, "panel", NOW)
+    look = views.under_way
+
+    def late(domain: object, t: datetime) -> object:
+        place.run()
+        return look(domain, t)  # type: ignore[arg-type] # a Domain, which needs Django to be named
+
+    monkeypatch.setattr(views, "under_way", late)
+    assert "a@alice.fr</th>" not in (found := page(place, f"{LIST}?waited={asked.id}"))
+    assert 'class="empty"' in found

@@ -69,8 +69,10 @@ def listing(request: HttpRequest, name: str) -> HttpResponse:
         return redirect(f"{reverse('home')}?{request.GET.urlencode()}".rstrip("?"))
     t = clock()
     search = search_text(request)
-    shown = page(responders.find(domain, search).order_by("local"), page_number(request), PAGE_SIZE)
+    # First what is on its way: what ends meanwhile must not be told beside rows of before.
     current = list(under_way(domain, t)[:OPERATIONS_SHOWN])
+    notices = told(domain, request.GET.get("waited", ""), current, t)
+    shown = page(responders.find(domain, search).order_by("local"), page_number(request), PAGE_SIZE)
     rows = merge(domain, shown.rows, current, t)
     count = shown.total if not search else responders.find(domain).count()
     context = {
@@ -83,7 +85,7 @@ def listing(request: HttpRequest, name: str) -> HttpResponse:
         "full": responders.room(domain.offer, count, domain.name) is not None,
         "frozen": domain.frozen or domain.customer.frozen,
         "refresh": refresh_after(rows, t),
-        "notices": told(domain, request.GET.get("waited", ""), current, t),
+        "notices": notices,
     }
     part = "htmx" in request.GET
     template = "panel/responders/list.html" if part else "panel/responders/index.html"
