@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from tests.api_house import ApiHouse, api_house
 from tests.integration.test_commands import Program
+from tests.peers.mariadb import MariaDB
 from tests.peers.postgres import Postgres
 
 EVERYTHING: dict[str, Any] = {
@@ -159,6 +161,35 @@ B = {
 }  # fmt: skip
 
 
+def test_from_postfixadmin_on_mariadb(hosted: Program) -> None:
+    """A browser's CR LF, a tab and a backslash in a body; the file was cut at each CR."""
+    body = "Bonjour,\\r\\n\\tjusqu''à demain \\\\ après.\\r\\nÉlise"  # as a MariaDB literal
+    table = VACATION.format(flag="tinyint(1)", on=1, off=0).replace("'x'", f"'{body}'")
+    table = table.replace("timestamp", "datetime")  # whose last year here is 2038
+    with MariaDB() as server:
+        server.sql("CREATE DATABASE postfix CHARACTER SET utf8mb4")
+        server.sql("SET NAMES utf8mb4;" + table, "postfix")
+        server.sql(
+            "CREATE USER reader@'127.0.0.1' IDENTIFIED BY 'a b%';"
+            "GRANT SELECT ON postfix.vacation TO reader@'127.0.0.1'"
+        )
+        asked = (
+            "mariadb", "--no-defaults", f"--socket={server.folder}/socket", "--user=root", "--batch",
+            "--default-character-set=utf8mb4", "-e", "SELECT * FROM vacation", "postfix",
+        )  # fmt: skip
+        with (hosted.folder / "vacation.tsv").open("wb") as written:
+            subprocess.run(asked, stdout=written, check=True)
+        url = f"mysql://reader:a%20b%25@127.0.0.1:{server.port}/postfix"
+        report = hosted.rows("import", "--postfixadmin", url)
+        assert report["counts"]["responders"]["added"] == 2
+        hosted.refuses(1, "--postfixadmin: the database refuses", "import", "--postfixadmin",
+                       url.replace("a%20b", "wrong"))  # fmt: skip
+    text = "Bonjour,\n\tjusqu'à demain \\ après.\nÉlise"
+    assert judged(json.loads(hosted.must("export"))["responders"]) == [A, B | {"message": text}]
+    again = hosted.rows("import", "--postfixadmin", "vacation.tsv")
+    assert again["counts"]["responders"]["unchanged"] == 2
+
+
 @pytest.mark.parametrize("engine", ["postgresql", "sqlite", "file"])
 def test_from_postfixadmin(hosted: Program, postgres: Postgres, engine: str) -> None:
     if engine == "postgresql":
@@ -189,7 +220,9 @@ def test_from_postfixadmin(hosted: Program, postgres: Postgres, engine: str) -> 
 
 def test_a_postfixadmin_database_that_is_none(hosted: Program) -> None:
     hosted.refuses(1, "absent.db", "import", "--postfixadmin", "sqlite:///absent.db")
-    hosted.refuses(1, "mysql --batch", "import", "--postfixadmin", "mysql://u@h/postfix")
+    hosted.refuses(1, "Can't connect", "import", "--postfixadmin", "mysql://u@127.0.0.1:1/postfix")
+    (hosted.folder / "cut.tsv").write_text("email\tbody\na@alice.fr\n")
+    hosted.refuses(1, "line 2 has 1 columns, the first 2", "import", "--postfixadmin", "cut.tsv")
     (hosted.folder / "other.tsv").write_text("a\tb\n1\t2\n")
     hosted.refuses(1, "has no column email", "import", "--postfixadmin", "other.tsv")
 

@@ -69,7 +69,7 @@ def _read(path: Path) -> Any:
     "--postfixadmin",
     metavar="URL|FILE",
     help="Read the vacation table of a PostfixAdmin "
-    "database: postgresql://..., sqlite:///PATH, or a file written by "
+    "database: postgresql://..., mysql://..., sqlite:///PATH, or a file written by "
     "mysql --batch -e 'SELECT * FROM vacation'.",
 )
 @click.option(

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from repondeur.hosting.directory.program import Program, lines, secret
 from repondeur.hosting.directory.source import Box, Link
+from repondeur.hosting.foreign.program import Program, lines, secret
 
 PROGRAM = Program(
     ("ldapsearch",),
     "ldap-utils",
     "LDAP",
+    "REPONDEUR_DIRECTORY_URL",
     "see that the server runs, the base and filter are right, the bind DN may read all entries, "
     "and its certificate is known (/etc/ldap/ldap.conf) or REPONDEUR_DIRECTORY_STARTTLS=no",
 )

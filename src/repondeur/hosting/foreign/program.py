@@ -17,11 +17,15 @@ WORDS = 300  # characters of what the program says
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """names: of the program, the first that is there. package: Debian's. kind: of source."""
+    """names: of the program, the first that is there. package: Debian's. kind: of source.
+
+    asked: the setting or option that names the source.
+    """
 
     names: Sequence[str]
     package: str
     kind: str
+    asked: str
     mend: str
 
 
@@ -56,7 +60,7 @@ def lines(program: Program, arguments: Callable[[Path], Sequence[str]]) -> Itera
         if status:
             words = " ".join(said.read_text("utf-8", "replace").split())[-WORDS:]
             raise SourceError(
-                f"REPONDEUR_DIRECTORY_URL: {program.kind} refuses: {words or f'status {status}'}; "
+                f"{program.asked}: {program.kind} refuses: {words or f'status {status}'}; "
                 f"mend: {program.mend}"
             )
 
