@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import smtplib
 import subprocess
 import sys
@@ -61,11 +60,11 @@ class DemoError(Exception):
     """A part of the demo did not do what it should."""
 
 
-def run(config: Config, folder: Path) -> int:
-    """Show one message answered, then serve until Ctrl-C.
+def run(config: Config, folder: Path) -> None:
+    """Show one message answered, then serve until Ctrl-C. Raises DemoError.
 
-    folder: what demo_folder.make() gave; it is removed at the end. config: read from its settings,
-    with the database ready (Session.open).
+    folder: what demo_folder.make() gave. config: read from its settings, with the database ready
+    (Session.open).
     """
     console = Console()
     console.rule("[bold]Repondeur, a demonstration")
@@ -73,17 +72,19 @@ def run(config: Config, folder: Path) -> int:
     command = [sys.executable, "-m", "repondeur", "--config", str(folder / SETTINGS), "serve"]
     service = subprocess.Popen(command)  # noqa: S603 # ourselves
     try:
-        _wait("the service did not start", lambda: _reachable(config))
+        _wait("the service did not start", lambda: _reachable(config, service))
         _show(console, config, folder)
         _next(console, config, folder)
-        service.wait()
+        raise DemoError(f"the service ended by itself with status {service.wait()}")
     except KeyboardInterrupt:
         console.print("\nStopped.")
     finally:
         service.terminate()
-        service.wait(timeout=WAIT_S)
-        shutil.rmtree(folder, ignore_errors=True)
-    return 0
+        try:
+            service.wait(timeout=WAIT_S)
+        except subprocess.TimeoutExpired:
+            service.kill()
+            service.wait()
 
 
 def seed() -> None:
@@ -129,7 +130,8 @@ def _show(console: Console, config: Config, folder: Path) -> None:
     console.print(table)
     mailbox = folder / "mail" / DOMAIN / "jean.dupont" / "new"
     copy = _wait("no copy in the mailbox", lambda: next(iter(sorted(mailbox.glob("*"))), None))
-    console.print(f"\n[bold]3. The message is in Jean's mailbox[/]\n   {copy}")
+    console.print("\n[bold]3. The message is in Jean's mailbox[/]")
+    console.print(f"   {copy}", highlight=False, soft_wrap=True)
     replies = folder / "replies" / "new"
     reply = _wait("no reply left", lambda: next(iter(sorted(replies.glob("*"))), None))
     parsed = message_from_bytes(reply.read_bytes(), policy=policy.default)
@@ -149,8 +151,10 @@ def _next(console: Console, config: Config, folder: Path) -> None:
     ):
         console.print(f"   {line}", highlight=False, soft_wrap=True)
     console.print("\n[bold]Where to look[/]")
-    console.print(f"   mail delivered   {folder / 'mail'}", highlight=False)
-    console.print(f"   replies          {folder / 'replies' / 'new'}", highlight=False)
+    console.print(f"   mail delivered   {folder / 'mail'}", highlight=False, soft_wrap=True)
+    console.print(
+        f"   replies          {folder / 'replies' / 'new'}", highlight=False, soft_wrap=True
+    )
     console.print(f"   also answering   {ALIAS} (alias), {FREE} (free)", highlight=False)
     console.print(f"   panel            http://{config.http_listen}/", highlight=False)
     console.print(f"   sign in as       {NIC}   password {PASSWORD}", highlight=False)
@@ -167,7 +171,9 @@ def _wait(what: str, found: Callable[[], T | None]) -> T:
     return value
 
 
-def _reachable(config: Config) -> bool:
+def _reachable(config: Config, service: subprocess.Popen[bytes]) -> bool:
+    if service.poll() is not None:
+        raise DemoError(f"the service ended at its start with status {service.returncode}")
     listen = config.http_listen
     assert listen is not None
     try:

@@ -174,8 +174,8 @@ def test_from_postfixadmin_on_mariadb(hosted: Program) -> None:
             "GRANT SELECT ON postfix.vacation TO reader@'127.0.0.1'"
         )
         asked = (
-            "mariadb", "--no-defaults", f"--socket={server.folder}/socket", "--user=root", "--batch",
-            "--default-character-set=utf8mb4", "-e", "SELECT * FROM vacation", "postfix",
+            "mariadb", "--no-defaults", f"--socket={server.folder}/socket", "--user=root",
+            "--batch", "--default-character-set=utf8mb4", "-e", "SELECT * FROM vacation", "postfix",
         )  # fmt: skip
         with (hosted.folder / "vacation.tsv").open("wb") as written:
             subprocess.run(asked, stdout=written, check=True)

@@ -16,8 +16,9 @@ from tests.peers.service import PROGRAM
 DEADLINE_S = 60
 
 
-@pytest.mark.parametrize("run", [1, 2])
-def test_demo_answers_a_message_and_serves_until_ctrl_c(run: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_demo_answers_a_message_and_serves_until_told(stop: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C, `kill` and a closed terminal; the two left the service running."""
     settings = {"REPONDEUR_DATABASE_URL": "postgresql://never:used@127.0.0.1:1/production"}
     with subprocess.Popen(
         [str(PROGRAM), "demo"],
@@ -35,7 +36,8 @@ def test_demo_answers_a_message_and_serves_until_ctrl_c(run: int, tmp_path: Path
             if line.startswith("Serving"):
                 break
         guard.cancel()
-        demo.send_signal(signal.SIGINT)
+        (service,) = Path(f"/proc/{demo.pid}/task/{demo.pid}/children").read_text().split()
+        demo.send_signal(stop)
         rest = demo.communicate(timeout=DEADLINE_S)[0]
     assert demo.returncode == 0, shown + rest
     assert "Auto-Submitted: auto-replied" in shown
@@ -44,4 +46,5 @@ def test_demo_answers_a_message_and_serves_until_ctrl_c(run: int, tmp_path: Path
     folder = re.search(r"mail delivered\s+(\S+)/mail", shown)
     assert folder is not None
     assert not Path(folder[1]).exists()
+    assert not Path(f"/proc/{service}").exists()
     assert list(tmp_path.iterdir()) == []

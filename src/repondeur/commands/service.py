@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from typing import Literal
 
 import click
 
 from repondeur.commands.common import (
+    CommandError,
     Session,
     as_owner,
     json_option,
@@ -35,16 +37,27 @@ def serve(session: Session, only: Literal["mail", "web"] | None) -> None:
 @click.command("demo")
 def demo() -> None:
     """Show one message answered on a database of its own, then serve it."""
+    import shutil
+
     from repondeur import demo_folder
 
+    # Told to stop in any way it cleans up: a closed terminal left the service running.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     folder = demo_folder.make()
     # Only the demo's own settings: the caller's environment may name a database in use.
     for name in [name for name in os.environ if name.startswith("REPONDEUR_")]:
         del os.environ[name]
-    config = Session(folder / demo_folder.SETTINGS).open()
-    from repondeur import demo
+    try:
+        config = Session(folder / demo_folder.SETTINGS).open()
+        from repondeur import demo
 
-    raise SystemExit(demo.run(config, folder))
+        try:
+            demo.run(config, folder)
+        except demo.DemoError as error:
+            raise CommandError(str(error)) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @click.command("config")

@@ -35,7 +35,7 @@ class Database:
     asked: str
     mend: str
 
-    def refused(self, error: Exception) -> SourceError:
+    def refused(self, error: object) -> SourceError:
         words = " ".join(str(error).split())
         return SourceError(f"{self.asked}: the database refuses: {words}; mend: {self.mend}")
 
@@ -78,7 +78,7 @@ def _sqlite(database: Database, statements: Sequence[str]) -> Iterator[Sequence[
             for statement in statements:
                 yield from connection.execute(statement)
     except sqlite3.Error as error:
-        raise database.refused(error) from error
+        raise database.refused(f"{path}: {error}") from error
 
 
 def _mariadb(database: Database, statements: Sequence[str]) -> Iterator[Sequence[Any]]:
