@@ -125,6 +125,9 @@ def _try_and_read(service: Service, story: Story, page: Page, picture: object) -
     write(service, story, sender, f"From: {story.correspondent}\nSubject: {story.subject}")
     write(service, story, "news@example.com", "From: news@example.com\nList-Id: <n.example.com>")
     page.goto(base + journal)
+    while page.locator(".fate.sent").count() == 0:  # it is on its way still
+        page.wait_for_timeout(200)
+        page.reload()
     picture("journal")
 
 

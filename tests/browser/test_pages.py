@@ -21,6 +21,8 @@ SIGNED = [
 ]  # fmt: skip
 GUARDED = ["account/security/app/", "account/security/keys/", "account/security/keys/add/",
            "account/security/codes/make/"]  # fmt: skip
+# A page at 400 % on a desktop (WCAG 1.4.10); a tablet's two sides; a small laptop.
+OTHER_WIDTHS = (320, 768, 1000, 1024)
 VIEWS = [("fr", "desktop", "dark"), ("fr", "phone", "light"), ("en", "phone", "dark")]
 
 
@@ -38,6 +40,13 @@ def look(page: Page, place: House, path: str, name: str) -> None:
     page.goto(f"{place.base}/{path}")
     shot(page, f"pages/{name}-{path.strip('/').replace('/', '-').replace('?', '-')}")
     check_page(page)
+    size = page.viewport_size
+    assert size is not None
+    for width in OTHER_WIDTHS:
+        page.set_viewport_size({"width": width, "height": size["height"]})
+        fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert fits, f"{path} at {width}"
+    page.set_viewport_size(size)
 
 
 @pytest.mark.parametrize(("language", "size", "scheme"), VIEWS)
