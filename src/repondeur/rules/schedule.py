@@ -17,9 +17,11 @@ ACCEPTED = (
     "with an offset (+02:00, Z) or none, in the years 1970 to 9990"
 )
 
+# ISO 8601: calendar and week dates, extended and basic (20261224T1800), times from the hour on.
 _WHEN = re.compile(
-    r"(?P<date>\d{4}-\d\d-\d\d)"
-    r"(?:[Tt ](?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?"
+    r"(?P<date>\d{4}-\d\d-\d\d|\d{8}|\d{4}-?W\d\d-?\d)"
+    r"(?:[Tt ](?P<hour>\d\d)"
+    r"(?::?(?P<minute>\d\d)(?::?(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?)?"
     r" ?(?P<offset>[Zz]|[+-]\d\d(?::?\d\d)?)?)?",
     re.ASCII,
 )
