@@ -137,6 +137,17 @@ def test_a_dry_run_judges_all_and_changes_nothing(program: Program) -> None:
     assert json.loads(before)["domains"] == []
 
 
+def test_a_dry_run_takes_no_lock(program: Program) -> None:
+    """On SQLite mail waited until it had ended."""
+    (program.folder / "all.json").write_text(json.dumps(EVERYTHING))
+    program.must("customer", "list")
+    with closing(sqlite3.connect(program.folder / "data" / "repondeur.db")) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        report = program.rows("import", "all.json", "--dry-run")
+    assert report["counts"]["responders"]["added"] == len(EVERYTHING["responders"])
+    assert not list((program.folder / "data").glob(".copy-*"))
+
+
 def test_one_source_at_a_time(program: Program) -> None:
     program.refuses(2, "found 0 sources; accepted: one of", "import")
     program.refuses(2, "found 2 sources", "import", "--ovh", "ovh-eu", "--postfixadmin", "x")

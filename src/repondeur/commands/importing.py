@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,6 +108,7 @@ def import_(
         )
     session.open()
     from repondeur.hosting import importing
+    from repondeur.store.backup import BackupError, on_a_copy
 
     with progress_bars() as progress:
         if file is not None:
@@ -114,7 +116,11 @@ def import_(
         else:
             found = _found(ovh, domains, postfixadmin, sieve, address, progress)
             document, notes = {"responders": found.responders}, found.notes
-        report = importing.run(document, session.t, progress, dry=dry_run)
+        try:
+            with on_a_copy() if dry_run else nullcontext():
+                report = importing.run(document, session.t, progress, dry=dry_run)
+        except BackupError as refused:
+            raise CommandError(str(refused)) from refused
     for note in notes:
         click.echo(f"note: {note}", err=True)
     for error in report.errors[:SHOWN]:

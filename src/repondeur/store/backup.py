@@ -12,12 +12,13 @@ import sqlite3
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from django.db import connection
 
 from repondeur.store.setup import database
 
@@ -54,6 +55,29 @@ def write(url: str, secret_key: str, archive: Path) -> None:
             f"{archive}: cannot be written: {error.strerror}; accepted: a file in a folder "
             "that this user may write, with room for the database twice"
         ) from error
+
+
+@contextmanager
+def on_a_copy() -> Iterator[None]:
+    """Until it ends, this process works on a copy of a SQLite database.
+
+    There a long transaction would keep mail waiting; PostgreSQL has no such lock. Raises
+    BackupError.
+    """
+    if connection.vendor != "sqlite":
+        yield
+        return
+    settings = connection.settings_dict
+    place = settings["NAME"]
+    with tempfile.TemporaryDirectory(dir=Path(place).parent, prefix=".copy-") as folder:
+        copy = _copy(settings, Path(folder))
+        connection.close()
+        settings["NAME"] = str(copy)
+        try:
+            yield
+        finally:
+            connection.close()
+            settings["NAME"] = place
 
 
 def _copy(settings: Mapping[str, Any], folder: Path) -> Path:
