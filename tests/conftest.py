@@ -26,8 +26,11 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """One PostgreSQL cluster for the whole run; take a database of your own with database()."""
-    with Postgres() as server:
+    """One PostgreSQL cluster for the whole run; take a database of your own with database().
+
+    Without fsync: no test pulls its plug. Those that do have a server of their own.
+    """
+    with Postgres(fsync=False) as server:
         yield server
 
 
