@@ -13,6 +13,8 @@ from repondeur.api.door import App, Receive, Scope, Send, guarded
 from repondeur.store import migrate
 from repondeur.threads import few_threads
 
+AWAY = "does not answer; `repondeur doctor` says more"
+
 Check = Callable[[], Awaitable[str | None]]  # None: well; else what is wrong
 
 
@@ -27,8 +29,10 @@ def application(
             await _answer(send, 200, {"status": "alive"})
         elif scope["path"] == "/readyz":
             found = {name: await check() for name, check in checks.items()}
-            found["database"] = await sync_to_async(_database)()
-            wrong = {name: text for name, text in found.items() if text is not None}
+            # Anybody may ask: what is wrong, but not the addresses and names in a server's words.
+            wrong = {name: f"the {name} {AWAY}" for name, text in found.items() if text is not None}
+            if database := await sync_to_async(_database)():
+                wrong["database"] = database
             status = "not ready" if wrong else "ready"
             await _answer(send, 503 if wrong else 200, {"status": status, **wrong})
         else:
@@ -40,8 +44,8 @@ def application(
 def _database() -> str | None:
     try:
         missing = migrate.pending()
-    except Error as error:
-        return f"the database does not answer: {error}"
+    except Error:
+        return f"the database {AWAY}"
     finally:
         connection.close()
     return f"{len(missing)} migrations are missing: run `repondeur migrate`" if missing else None

@@ -1,0 +1,49 @@
+"""Whether the service is able to work, as anybody may ask."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asgiref.testing import ApplicationCommunicator
+
+from tests.database import use_database
+
+
+async def ask(path: str, **checks: str | None) -> tuple[int, dict[str, str]]:
+    from repondeur.web import application  # once Django is set up
+
+    async def said(text: str | None) -> str | None:
+        return text
+
+    app: Any = application({name: lambda t=text: said(t) for name, text in checks.items()})  # type: ignore[misc]
+    asked = ApplicationCommunicator(
+        app, {"type": "http", "path": path, "method": "GET", "headers": []}
+    )
+    await asked.send_input({"type": "http.request"})
+    start = await asked.receive_output()
+    body = await asked.receive_output()
+    return start["status"], json.loads(body["body"])
+
+
+@pytest.fixture(autouse=True)
+def migrated(tmp_path: Path) -> Any:
+    with use_database(f"sqlite:///{tmp_path / 'test.db'}"):
+        yield
+
+
+async def test_ready() -> None:
+    assert await ask("/readyz", relay=None) == (200, {"status": "ready"})
+    assert await ask("/healthz", relay="away") == (200, {"status": "alive"})
+
+
+async def test_strangers_are_not_told_the_words_of_servers() -> None:
+    """They name addresses and accounts of the hoster's network."""
+    status, said = await ask("/readyz", relay='10.1.2.3:25: 535 user "x" refused')
+    assert status == 503
+    assert said == {
+        "status": "not ready",
+        "relay": "the relay does not answer; `repondeur doctor` says more",
+    }
