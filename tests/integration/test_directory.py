@@ -440,17 +440,17 @@ def test_ldap_without_a_certificate_to_trust(slapd: Slapd, monkeypatch: pytest.M
 
 def test_the_service_does_it_too(tmp_path: Path, panel: str) -> None:
     with use_database(f"sqlite:///{tmp_path}/test.db"):
-        from repondeur.daemon import _sync_directory
         from repondeur.hosting import customers
+        from repondeur.jobs import sync_directory
 
         customers.add(T, NIC, "someone@example.org")
         config = load({"REPONDEUR_DIRECTORY_URL": panel})
-        assert _sync_directory(config) == 4  # a domain, two mailboxes, an alias
+        assert sync_directory(config) == 4  # a domain, two mailboxes, an alias
         respond("bob")
         with closing(sqlite3.connect(panel.removeprefix("sqlite:///"))) as connection:
             connection.execute("DELETE FROM people WHERE mail LIKE 'bob%'")
             connection.commit()
-        assert _sync_directory(config) == 0
+        assert sync_directory(config) == 0
         assert "bob@example.fr" in mailboxes()
 
 
