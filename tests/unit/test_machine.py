@@ -287,12 +287,14 @@ def test_a_from_without_address(author: str, expected: int) -> None:
 
 
 def test_markup() -> None:
-    def marked(*marks: str, subject: str = "Lunch?", text: str = "") -> int:
-        head = Head({"subject": (subject,), MARKUP: marks}, text)
+    def marked(*marks: str, subject: str = "Lunch?", text: str = "", type_: str = "") -> int:
+        head = Head({"subject": (subject,), "content-type": (type_,), MARKUP: marks}, text)
         signals = weigh(head, ALICE, correspondent="bob@b.example", authors=("bob@b.example",))
         return sum(signal.weight for signal in signals)
 
-    assert marked("layout", "pixel") >= THRESHOLD
+    # A person who writes in a customer-relations program has both, and is answered.
+    assert marked("layout", "pixel") < THRESHOLD
+    assert marked("layout", "pixel", type_="text/html") >= THRESHOLD
     assert 0 < marked("pixel") < marked("layout") < THRESHOLD
     # A page that a person forwards says nothing of the person.
     assert marked("layout", "pixel", subject="TR : Newsletter") == 0

@@ -88,7 +88,7 @@ BODY_LIMIT = 8
 # Marks of mass mailings in the HTML (mail/read.py). People too have tables in their signatures.
 LAYOUT = 7
 PIXEL = 1  # customer-relations programs put it into what people write
-PIXEL_IN_LAYOUT = 3
+PIXEL_IN_LAYOUT = 2  # with nothing else the two stay below: a person's program may add both
 FEED_ITEM = 3
 HTML_ALONE = 1
 PERSONS_CLIENT = -4
