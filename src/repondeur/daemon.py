@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
-from typing import Literal
+from typing import Literal, NoReturn
 
 import structlog
 import uvicorn
@@ -47,6 +47,7 @@ Only = Literal["mail", "web"]
 
 GRACE_S = 20.0  # for running transactions and deliveries at a stop; systemd waits 90 s
 RESPAWN_PAUSE_S = 1.0
+STOPS = (signal.SIGTERM, signal.SIGINT)
 # New objects before a look for cycles, in each generation. A message makes many objects and
 # almost no cycles, so that Python's own thresholds look too often.
 GC_THRESHOLDS = (50_000, 20, 20)
@@ -129,7 +130,7 @@ async def _work(config: Config, sockets: Sockets, holder: str, *, tells: bool) -
     """Everything that one process does, until it is told to stop."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPS:
         loop.add_signal_handler(number, stop.set)
     gc.freeze()  # what is loaded now stays: not to be searched again, here and after a fork
     gc.set_threshold(*GC_THRESHOLDS)
@@ -263,17 +264,18 @@ def _supervise(config: Config, sockets: Sockets) -> int:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    for number in STOPS:
+        signal.signal(number, stop)
     while not stopping or workers:
         while not stopping and len(workers) < config.workers:
+            # A stop between the two would miss the new worker, and wait for it for ever.
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
             pid = os.fork()
             if pid == 0:
                 os.close(parent)
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-                _watch(alive)
-                os._exit(_worker(config, sockets, tells=not teller))
+                _be_worker(config, sockets, alive, tells=not teller)
             workers[pid] = time.monotonic()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
             teller = teller or pid
         try:
             pid, status = os.wait()
@@ -287,6 +289,22 @@ def _supervise(config: Config, sockets: Sockets) -> int:
             if time.monotonic() - born < RESPAWN_PAUSE_S:
                 time.sleep(RESPAWN_PAUSE_S)  # a worker that cannot start must not spin
     return 0
+
+
+def _be_worker(config: Config, sockets: Sockets, alive: int, *, tells: bool) -> NoReturn:
+    """The whole life of a worker's process. An error goes no further up: the stack there is the
+    parent's, and ends what all share, as the folder of the counts."""
+    status = 1
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not as the parent; later as _work says
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+        _watch(alive)
+        status = _worker(config, sockets, tells=tells)
+    except BaseException:
+        log.exception("worker failed")
+    finally:
+        os._exit(status)
 
 
 def _watch(alive: int) -> None:

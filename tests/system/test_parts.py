@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.peers.process import birth, wait_for
+from tests.peers.process import LOOPBACK, birth, wait_for
 from tests.peers.service import Service
 from tests.peers.wire import Wire
 from tests.system.house import ALICE, settle
@@ -49,14 +51,50 @@ def test_a_worker_whose_writer_died_is_replaced() -> None:
         await_end([first])
         wait_for(lambda: len(children(service.pid)) == 2, "a new worker")
         assert second in children(service.pid)
-        with Wire(service.lmtp_port) as wire:
-            wire.expect("220")
-            wire.ask("LHLO load.example", "250")
-            wire.ask("MAIL FROM:<person@example.org>", "250")
-            wire.ask(f"RCPT TO:<{ALICE}>", "250")
-            wire.ask("DATA", "354")
-            wire.raw(f"To: {ALICE}\r\nMessage-ID: <1@example.org>\r\n\r\nHello\r\n.\r\n".encode())
-            assert wire.reply().code == 250
+        assert answer(service) == 250
+
+
+def answer(service: Service) -> int:
+    """To a message."""
+    with Wire(service.lmtp_port) as wire:
+        wire.expect("220")
+        wire.ask("LHLO load.example", "250")
+        wire.ask("MAIL FROM:<person@example.org>", "250")
+        wire.ask(f"RCPT TO:<{ALICE}>", "250")
+        wire.ask("DATA", "354")
+        wire.raw(f"To: {ALICE}\r\nMessage-ID: <1@example.org>\r\n\r\nHello\r\n.\r\n".encode())
+        return wire.reply().code
+
+
+def test_a_worker_that_fails_takes_nothing_along() -> None:
+    """Its error went up into the parent's stack and removed the folder of everybody's counts; each
+    worker made afterwards met all mail with 451."""
+    service = Service(mode="tap", env={"REPONDEUR_WORKERS": "2"})
+    with socket.create_server((LOOPBACK, service.metrics_port)) as taken, service:
+        wait_for(lambda: "worker died" in service.log, "the end of a worker")
+        taken.close()
+        wait_for(lambda: service.log.count('"event": "ready"') == 2, "both workers")
+        settle(service)
+        for worker in children(service.pid):
+            os.kill(worker, signal.SIGSTOP)  # the message goes to the other
+            try:
+                assert answer(service) == 250
+            finally:
+                os.kill(worker, signal.SIGCONT)
+
+
+def test_a_stop_reaches_a_worker_that_has_just_begun() -> None:
+    """It took its parent's handler for its own, and stayed; the parent waited for it for ever."""
+    service = Service(mode="tap", env={"REPONDEUR_WORKERS": "2"})
+    service.must("migrate")
+    process = subprocess.Popen(service.command(), env=service.environment, cwd=service.folder)
+    try:
+        wait_for(lambda: children(process.pid), "a worker", poll=0)
+        process.terminate()
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_service_whose_writer_died_ends_to_be_started_afresh() -> None:
