@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import DataError, OperationalError
 
 from repondeur.flow import courier
 from repondeur.flow.batcher import Batcher
 from repondeur.flow.courier import LEASE, Courier
 from repondeur.flow.relay import Outgoing, relay
 from repondeur.rules.model import Policy
+from repondeur.store import hot, outbox
+from repondeur.store.entry import Item, Outcome
+from repondeur.store.outbox import Finished
 from tests.database import use_database
 from tests.integration.test_store import item, seed
 from tests.peers.sink import Sink
 
 GRACE_S = 0.2
+FORK = get_context("fork")
 SLOW_S = 20.0  # a relay that does not answer within the grace
 
 
@@ -88,3 +96,76 @@ def test_what_had_to_wait_leaves_as_soon_as_there_is_room(
         seed()
         asyncio.run(send())
     assert len({received.recipients for received in sink.received}) == 5
+
+
+def test_a_stop_without_the_database_is_a_stop(
+    tmp_path: Path, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Giving the leases up fails, and they run out; the service ended with a traceback."""
+    sink.delay = SLOW_S
+
+    def away(_keys: Sequence[tuple[int, int]], _until: datetime) -> None:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(outbox, "set_lease", away)
+
+    async def stop() -> None:
+        writer, way = batcher(), relay(f"smtp://{sink.address}", "mx.example.fr")
+        sender = Courier(writer, way, clock)
+        for domain_id, id_, message in await replies(writer, 1):
+            sender.take(domain_id, id_, message, created=clock())
+        await sender.close(GRACE_S)
+        await way.close()
+        await writer.close()
+
+    with use_database(f"sqlite:///{tmp_path / 'test.db'}"):
+        seed()
+        asyncio.run(stop())
+
+
+class Database:
+    """It can be away in the writer's process: a batch there waits, and then fails."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.away, self.began, self.end = FORK.Event(), FORK.Event(), FORK.Event()
+        self._answer = hot.answer
+        monkeypatch.setattr(hot, "answer", self.answer)
+
+    def answer(self, items: Sequence[Item], **given: Any) -> list[Outcome]:
+        if self.away.is_set():
+            self.began.set()
+            self.end.wait(10)
+            self.away.clear()
+            raise DataError("away")
+        return self._answer(items, **given)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_fate_that_could_not_be_written_is_no_claim(
+    cut: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reply would be sent again: where the database is back right before the claim, and where
+    the session whose message the fate rode with was cut."""
+    database = Database(monkeypatch)
+
+    async def run() -> None:
+        writer = Batcher(policy=Policy(), key=b"k" * 32, clock=clock, lease=timedelta())
+        [(domain_id, id_, _)] = await replies(writer, 1)
+        database.away.set()
+        writer.finished(Finished(domain_id, id_, "sent", "250 2.0.0 kept", 1))
+        message = asyncio.ensure_future(writer.answer([item(number=2)]))
+        await asyncio.to_thread(database.began.wait, 10)
+        if cut:
+            message.cancel()
+        claim = asyncio.ensure_future(writer.claim(10))
+        await asyncio.sleep(0.05)
+        database.end.set()
+        assert await claim == []
+        await asyncio.gather(message, return_exceptions=True)
+        assert await writer.claim(10) == []
+        await writer.close()
+
+    with use_database(f"sqlite:///{tmp_path / 'test.db'}"):
+        seed()
+        asyncio.run(run())
+        assert outbox.depth(clock())[0] == 0

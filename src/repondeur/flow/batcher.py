@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -58,6 +59,9 @@ class Batcher:
         self._clock = clock
         self._lease = lease
         self._finished: list[Finished] = []
+        self._unwritten: set[tuple[int, int]] = (
+            set()
+        )  # in the writer: fates that it could not write
         self._flush: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -117,11 +121,17 @@ class Batcher:
         results, self._finished = self._finished, []
         if not items and not results:
             return []
-        try:
-            return await self._writer.do([*results, *items])
-        except Exception:
-            self._finished[:0] = results  # to be written with a later batch
-            raise
+        written = self._writer.do([*results, *items])
+        if not results:
+            return await written
+        written.add_done_callback(partial(self._keep, results))
+        # Who asked may be gone before the answer; what is known of earlier replies may not.
+        return await asyncio.shield(written)
+
+    def _keep(self, results: list[Finished], written: asyncio.Future[Any]) -> None:
+        """Where they were not written, have them written with a later batch."""
+        if written.exception() is not None:
+            self._finished[:0] = results
 
     def _write_finished(self) -> None:
         self._flush = None
@@ -138,6 +148,8 @@ class Batcher:
         return [found[recipient] for recipient in recipients]
 
     def _claim(self, limit: int) -> list[outbox.Waiting]:
+        if self._unwritten:  # they are on their way here again
+            return []
         found: list[outbox.Waiting] = _fresh(outbox.claim, self._clock(), self._lease, limit)
         return found
 
@@ -158,18 +170,23 @@ class Batcher:
             results.extend(fates)
             return new
 
-        outcomes: list[Outcome] = _fresh(
-            lambda: hot.answer(
-                items,
-                policy=self._policy,
-                key=self._key,
-                t=self._clock(),
-                lease=self._lease,
-                finished=results,
-                more=join,
-                tried=tried,
+        try:
+            outcomes: list[Outcome] = _fresh(
+                lambda: hot.answer(
+                    items,
+                    policy=self._policy,
+                    key=self._key,
+                    t=self._clock(),
+                    lease=self._lease,
+                    finished=results,
+                    more=join,
+                    tried=tried,
+                )
             )
-        )
+        except Exception:
+            self._unwritten.update((each.domain_id, each.id) for each in results)
+            raise
+        self._unwritten.difference_update((each.domain_id, each.id) for each in results)
         BATCH.observe(len(items))
         following = iter(outcomes)
         return [next(following) if isinstance(each, Item) else None for each in given]

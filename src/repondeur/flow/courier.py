@@ -80,7 +80,7 @@ class Courier:
         await asyncio.gather(*self._in_hand.values(), return_exceptions=True)
         left += self._passed_over(len(self._passed))
         if left:
-            with suppress(WorkshopLostError):  # nor does it renew them: they run out
+            with suppress(Error, WorkshopLostError):  # nor are they renewed: they run out
                 await self._batcher.set_lease(left, self._clock())
 
     def _sent(
