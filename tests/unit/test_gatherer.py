@@ -111,6 +111,44 @@ async def test_while_the_database_is_away_nobody_waits_for_it_twice() -> None:
     await gatherer.close()
 
 
+class Odd(Exception):  # noqa: N818 # what it is called matters to nobody
+    """Its pickle cannot be read: Python would make it anew from its words alone."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(first + second)
+
+
+def _held() -> Exception:
+    error = ValueError("bad words")
+    error.cause = lambda: 0  # type: ignore[attr-defined] # nor can this be pickled
+    return error
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Odd("bad ", "words"), _held, lambda: StopIteration("bad words")]
+)
+async def test_an_error_that_cannot_go_over_arrives_in_words(
+    make: Callable[[], Exception],
+) -> None:
+    """Who waited for it waited for ever, or the process died of it."""
+
+    def work(items: list[int], _more: Callable[[], list[int]]) -> list[int]:
+        if 1 in items:
+            raise make()
+        return items
+
+    def fail() -> None:
+        raise make()
+
+    gatherer = Gatherer("test", work, calls=[fail])
+    with pytest.raises(RuntimeError, match="bad words"):
+        await asyncio.wait_for(gatherer.do([1]), 10)
+    with pytest.raises(RuntimeError, match="bad words"):
+        await asyncio.wait_for(gatherer.run(fail), 10)
+    assert await gatherer.do([2]) == [2]
+    await gatherer.close()
+
+
 async def test_close_finishes_what_was_given() -> None:
     gatherer = Gatherer("test", Work())
     job = asyncio.ensure_future(gatherer.do([7]))

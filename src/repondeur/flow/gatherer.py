@@ -27,8 +27,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class WorkshopLostError(Exception):
+class WorkshopLostError(ConnectionError):
     """The process that does this work has died; whether it did it is not known."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the process {name!r} of this service has died")
 
 
 class Gatherer(Generic[T, R]):

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -58,7 +59,7 @@ class Maildir:
         ]
 
     async def deliver(self, folder: str, before: bytes, message: bytes | Handle) -> None:
-        """Put a message (CRLF) into folder/new, made when missing. OSError: it is not there.
+        """Put a message (CRLF) into folder/new, made when missing. OSError: it may not be there.
 
         before: header lines that go before it. message: as Spool.elsewhere() has it; a handle is
         closed here.
@@ -146,9 +147,13 @@ def _sync_new(letter: _Letter) -> None:
 
 
 def _take_back(letter: _Letter) -> None:
-    if letter.file >= 0:
-        os.close(letter.file)
-    Path(letter.path("tmp")).unlink(missing_ok=True)
+    # Where it could not be written it may not be removed, either. An error here would have all
+    # others of the batch written a second time.
+    with suppress(OSError):
+        if letter.file >= 0:
+            os.close(letter.file)
+    with suppress(OSError):
+        os.unlink(letter.path("tmp"))
 
 
 def _local_line_ends(blocks: Iterable[bytes]) -> Iterable[bytes]:

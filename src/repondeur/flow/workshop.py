@@ -182,6 +182,7 @@ class Workshop(Generic[T, R]):
             # The database away: for all alike. One message that nobody foresaw must not defer the
             # others of its batch.
             if isinstance(error, Error) or len(self._batch) == 1:
+                error = _movable(error)
                 self._tell([Result(job.nth, None, error) for job in self._batch])
                 return
             for job in self._batch:
@@ -200,13 +201,23 @@ class Workshop(Generic[T, R]):
         try:
             result = self._calls[call.function](*call.arguments)
         except Exception as error:
-            self._tell([Result(call.nth, None, error)])
+            self._tell([Result(call.nth, None, _movable(error))])
         else:
             self._tell([Result(call.nth, result, None)])
 
     def _tell(self, results: list[Result]) -> None:
         with suppress(BrokenPipeError):  # nobody waits any more
             self._link.sendall(packed(results))
+
+
+def _movable(error: Exception) -> Exception:
+    """The error, or its words where the other side could not have it: whoever waits must hear."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 # our own
+    except Exception:
+        return RuntimeError(repr(error))
+    # No future takes this one.
+    return RuntimeError(repr(error)) if isinstance(error, StopIteration) else error
 
 
 def _let_go(kept: int) -> None:
