@@ -109,3 +109,18 @@ def test_the_database_file_system_fills_up(tmp_path: Path, sink: Sink) -> None:
                 ballast.unlink()
                 grown(sender, 10)
             check(sink, sender.accepted)
+
+
+def test_a_full_folder_for_temporary_files_ends_nobody(tmp_path: Path) -> None:
+    """The metrics were counted there, and a count that finds no room is a SIGBUS."""
+    with (
+        small_disk(tmp_path / "disk", "256k") as disk,
+        Service(env={"TMPDIR": str(disk)}) as service,
+    ):
+        settle(service)
+        fill(disk / "ballast")
+        with Wire(service.lmtp_port) as wire:
+            wire.expect("220")
+            wire.ask("LHLO test.example", "250")
+            (reply,) = transact(wire, PEOPLE[1], [ALICE], message(1, sender=PEOPLE[1]))
+            assert reply.code == 250

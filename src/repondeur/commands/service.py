@@ -19,6 +19,8 @@ from repondeur.commands.common import (
     print_rows,
 )
 
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 # the folder in it has a random name, and is ours alone
+
 
 @click.command("serve")
 @click.option("--only", type=click.Choice(["mail", "web"]), help="A half of the service.")
@@ -26,7 +28,9 @@ from repondeur.commands.common import (
 def serve(session: Session, only: Literal["mail", "web"] | None) -> None:
     """Run the service until it is told to stop."""
     config = session.configure()
-    with tempfile.TemporaryDirectory(prefix="repondeur-metrics-") as counts:
+    # In memory where it can be: counts are written by mmap, where a full disk is the end (SIGBUS).
+    place = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="repondeur-metrics-", dir=place) as counts:
         # Read by prometheus_client when it is imported: each process keeps its counts there.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
         from repondeur import daemon
