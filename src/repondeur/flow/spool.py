@@ -41,7 +41,7 @@ class Handle:
 
 
 class Spool:
-    """Octets written once, then read by any number of readers, also from other threads.
+    """Octets written once, then read by any number of readers, also in other processes.
 
     directory: where a message beyond MEMORY_LIMIT goes. Its file has no name, so that a crash
     leaves nothing behind. OSError from write() when the disk is full.
