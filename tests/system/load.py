@@ -14,8 +14,12 @@ from tests.peers.sink import Sink
 from tests.peers.wire import Wire, transact
 from tests.system.house import ALICE, message
 
-PEOPLE = [f"person{n}@example.org" for n in range(12_000)]
 PAUSE_S = 0.02  # between two tries of a client that was not served
+
+
+def person(number: int) -> str:
+    """Who sends the message of this number."""
+    return f"person{number}@example.org"
 
 
 class Load(threading.Thread):
@@ -58,8 +62,8 @@ class Load(threading.Thread):
                 self.stopping.wait(PAUSE_S)
 
     def _next(self, wire: Wire) -> None:
-        person = PEOPLE[self._number]
-        (reply,) = transact(wire, person, [ALICE], message(self._number, sender=person))
+        sender = person(self._number)
+        (reply,) = transact(wire, sender, [ALICE], message(self._number, sender=sender))
         if reply.code == 250:
             self.accepted.append(self._number)
             self._number += self._step
@@ -106,7 +110,7 @@ def check(sink: Sink, accepted: Sequence[int], deadline: float = 120) -> int:
 
     Returns how many replies came twice.
     """
-    wanted = {PEOPLE[number] for number in accepted}
+    wanted = {person(number) for number in accepted}
     wait_for(
         lambda: wanted <= {r.recipients[0] for r in tuple(sink.received)}, "every reply", deadline
     )

@@ -15,7 +15,7 @@ from tests.peers.service import Service
 from tests.peers.sink import Sink
 from tests.peers.wire import Wire, transact
 from tests.system.house import ALICE, message, settle
-from tests.system.load import PEOPLE, check, check_kept, grown, load
+from tests.system.load import check, check_kept, grown, load, person
 
 KILLS = 30
 SEED = 20261224
@@ -98,8 +98,8 @@ def test_the_database_file_system_fills_up(tmp_path: Path, sink: Sink) -> None:
                     wire.ask("LHLO test.example", "250")
                     codes = set()
                     for number in range(3000, 3200):
-                        data_ = message(number, sender=PEOPLE[number])
-                        (reply,) = transact(wire, PEOPLE[number], [ALICE], data_)
+                        data_ = message(number, sender=person(number))
+                        (reply,) = transact(wire, person(number), [ALICE], data_)
                         codes.add(reply.code)
                         if reply.code != 250:
                             break
@@ -122,5 +122,5 @@ def test_a_full_folder_for_temporary_files_ends_nobody(tmp_path: Path) -> None:
         with Wire(service.lmtp_port) as wire:
             wire.expect("220")
             wire.ask("LHLO test.example", "250")
-            (reply,) = transact(wire, PEOPLE[1], [ALICE], message(1, sender=PEOPLE[1]))
+            (reply,) = transact(wire, person(1), [ALICE], message(1, sender=person(1)))
             assert reply.code == 250

@@ -16,6 +16,12 @@ from tests.peers.service import PROGRAM
 DEADLINE_S = 60
 
 
+def _as_in_a_terminal() -> None:
+    """Who runs tests in the background, or by nohup, has these ignored, and children inherit it."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_demo_answers_a_message_and_serves_until_told(stop: signal.Signals, tmp_path: Path) -> None:
     """Ctrl-C, `kill` and a closed terminal; the two left the service running."""
@@ -26,8 +32,9 @@ def test_demo_answers_a_message_and_serves_until_told(stop: signal.Signals, tmp_
         env=os.environ | settings | {"COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=_as_in_a_terminal,
     ) as demo:
-        guard = threading.Timer(DEADLINE_S, demo.kill)
+        guard = threading.Timer(2 * DEADLINE_S, demo.kill)  # also where it does not end when told
         guard.start()
         assert demo.stdout is not None
         shown = ""
@@ -35,10 +42,10 @@ def test_demo_answers_a_message_and_serves_until_told(stop: signal.Signals, tmp_
             shown += line
             if line.startswith("Serving"):
                 break
-        guard.cancel()
         (service,) = Path(f"/proc/{demo.pid}/task/{demo.pid}/children").read_text().split()
         demo.send_signal(stop)
-        rest = demo.communicate(timeout=DEADLINE_S)[0]
+        rest = demo.communicate()[0]
+    guard.cancel()
     assert demo.returncode == 0, shown + rest
     assert "Auto-Submitted: auto-replied" in shown
     assert "Je suis en congé jusqu'au" in shown

@@ -16,7 +16,7 @@ from tests.peers.service import Service
 from tests.peers.sink import Sink
 from tests.peers.wire import send
 from tests.system.house import ALICE, BOB, message, settle
-from tests.system.load import PEOPLE, Load, check, grown, loads
+from tests.system.load import Load, check, grown, loads, person
 
 TAKEN_OVER_S = 60  # the promise of design §10
 PATIENCE_S = 3.0  # of a client with a node that hangs
@@ -72,7 +72,7 @@ def test_one_node_is_killed_and_one_hangs(postgres: Postgres, sink: Sink) -> Non
         # Twice only what was in hand when its node died or hung.
         counts = Counter(received.recipients[0] for received in sink.received)
         twice = {person for person, count in counts.items() if count > 1}
-        assert not twice & {PEOPLE[number] for number in early}
+        assert not twice & {person(number) for number in early}
         print(f"{len(counts)} answered, {len(twice)} of them twice")  # noqa: T201 - pytest -s shows it
 
 
