@@ -132,7 +132,10 @@ class Config:
         "Parts an address from its tag (RFC 5233).",
     )  # fmt: skip
     workers: int = _setting(
-        partial(values.number, low=1, high=64), "1", "1 to 64", "Processes that take mail."
+        partial(values.number, low=1, high=64),
+        "1",
+        "1 to 64",
+        "Workers that take mail; one fills two cores.",
     )
     migrate: bool = _setting(
         values.yes, "yes", _YES, "Whether serve brings a PostgreSQL schema up to date by itself."
