@@ -89,3 +89,30 @@ def test_staff_add_and_freeze(house: Desk) -> None:
     with house.page("bob-rep") as page:
         page.goto(house.base + "/emails/example.net/")
         assert "blocked for the time being" in page.locator("main").inner_text()
+
+
+@pytest.fixture
+def french(house: Desk) -> Iterator[None]:
+    """Sam reads French for once."""
+    house.service.must("customer", "set", "sam-rep", "--language", "fr")
+    yield
+    house.service.must("customer", "set", "sam-rep", "--language", "en")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("", ["clients", "domaines", "offres"]),
+        (
+            "store/customer/",
+            ["identifiant client", "adresse e-mail", "bloqué", "peut se connecter"],
+        ),
+        ("store/domain/", ["domaine", "client", "offre", "état mx"]),
+        ("store/offer/add/", ["offre", "boîtes e-mail au plus", "répondeurs au plus"]),
+    ],
+)
+def test_staff_read_french(house: Desk, french: None, path: str, words: list[str]) -> None:
+    with house.page("sam-rep") as page:
+        page.goto(f"{house.base}/staff/{path}")
+        shown = page.locator("#content").inner_text().lower()
+        assert [word for word in words if word not in shown] == []

@@ -6,7 +6,7 @@ itself, by acting as their customer (views/act_as.py); Django's admin takes no c
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,55 @@ from repondeur.panel import signals
 from repondeur.panel.sentences import sentence
 from repondeur.panel.views.common import clock
 from repondeur.store.models import Customer, Domain, Offer
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+
+# The store knows no languages: what staff read of its models is said here.
+NAMES: Mapping[type[Model], tuple[StrOrPromise, StrOrPromise]] = {
+    Customer: (_("customer"), _("customers")),
+    Domain: (_("domain"), _("domains")),
+    Offer: (_("offer"), _("offers")),
+}
+LABELS: Mapping[type[Model], Mapping[str, StrOrPromise]] = {
+    Customer: {
+        "nic": _("customer id"),
+        "email": _("e-mail address"),
+        "name": _("full name"),
+        "language": _("language"),
+        "zone": _("time zone"),
+        "frozen": _("blocked"),
+        "is_active": _("may sign in"),
+        "is_staff": _("staff"),
+    },
+    Domain: {
+        "name": _("domain"),
+        "customer": _("customer"),
+        "offer": _("offer"),
+        "frozen": _("blocked"),
+        "reply_sender": _("sender of the replies"),
+        "mx": _("MX state"),
+        "mx_found": _("MX servers found"),
+        "mx_checked": _("MX checked on"),
+    },
+    Offer: {
+        "name": _("offer"),
+        "mailboxes": _("mailboxes at most"),
+        "responders": _("responders at most"),
+    },
+}
+
+
+def _name(model: type[Model]) -> None:
+    options = model._meta
+    options.verbose_name, options.verbose_name_plural = NAMES[model]
+    for field, label in LABELS[model].items():
+        options.get_field(field).verbose_name = label  # type: ignore[union-attr] # columns, all
+
+
+for _model in NAMES:
+    _name(_model)
 
 
 class Site(admin.AdminSite):
