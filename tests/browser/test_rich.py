@@ -100,7 +100,7 @@ def test_written_with_the_keyboard(place: House, language: str, size: str, schem
         page.check("#id_duration_1")
         page.click("main button.main >> nth=-1")
         expect(page.locator("#notices")).to_be_visible()
-    saved = place.service.must("responder", "show", f"{box}@exemple.fr", "--json")
+    saved = place.saved(f"{box}@exemple.fr")
     assert "<strong>De retour</strong> le {{end}}" in saved
     assert "<li><em>deux</em></li>" in saved
 
@@ -157,5 +157,5 @@ def test_without_javascript_the_markup_is_typed(place: House) -> None:
         shot(page, "rich-nojs")
         page.click("main button.main >> nth=-1")
         page.wait_for_url("**/responders/?waited=*")
-    saved = place.service.must("responder", "show", "noscript@exemple.fr", "--json")
+    saved = place.saved("noscript@exemple.fr")
     assert "<p>Je suis loin, <strong>vraiment</strong>.</p>" in saved

@@ -62,6 +62,16 @@ class House:
         finally:
             context.close()
 
+    def saved(self, address: str) -> str:
+        """The new responder of `address` as JSON, once its operation is done: "in progress" is
+        all that the page has said."""
+
+        def look() -> str:
+            shown = self.service.run("responder", "show", address, "--json")
+            return shown.out if shown.status == 0 else ""
+
+        return wait_for(look, f"the responder of {address}")
+
     def _ours(self, url: str, said: list[str]) -> None:
         if not url.startswith((self.base, "data:")):
             said.append(f"a request left for {url}")
