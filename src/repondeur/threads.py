@@ -16,7 +16,7 @@ from asgiref.sync import ThreadSensitiveContext
 from repondeur.api.door import App, Receive, Scope, Send
 
 # Pages at once in a process; the others wait. More would wait for the interpreter, and each keeps a
-# connection: one of PostgreSQL's hundred, or 16 MB of SQLite's pages (store/setup.py).
+# connection: one of PostgreSQL's hundred, or 4 MB of SQLite's pages (store/setup.py).
 THREADS = 4
 BODY_KEPT = 4 * 1024 * 1024  # octets of a request that are read before a thread is taken
 

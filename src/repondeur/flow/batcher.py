@@ -59,9 +59,8 @@ class Batcher:
         self._clock = clock
         self._lease = lease
         self._finished: list[Finished] = []
-        self._unwritten: set[tuple[int, int]] = (
-            set()
-        )  # in the writer: fates that it could not write
+        # In the writer: fates that it could not write.
+        self._unwritten: set[tuple[int, int]] = set()
         self._flush: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()

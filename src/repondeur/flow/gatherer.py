@@ -17,11 +17,9 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
-from repondeur.flow.workshop import Call, Frames, Job, Workshop, packed
+from repondeur.flow.workshop import READ_SIZE, Call, Frames, Job, Workshop, packed
 
 log = structlog.get_logger(__name__)
-
-READ_SIZE = 1 << 18  # octets at a time: the results of a batch with its replies
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -21,7 +21,7 @@ from django.db import Error
 log = structlog.get_logger(__name__)
 
 BATCH_LIMIT = 200  # items of one transaction: a few hundred KB of parameters, 50 ms at most
-READ_SIZE = 1 << 18
+READ_SIZE = 1 << 18  # octets at a time, either way: the results of a batch with its replies
 _LENGTH = 4  # octets before each frame, which hold its length
 
 T = TypeVar("T")
@@ -122,7 +122,7 @@ class Workshop(Generic[T, R]):
 
     def _run(self) -> None:
         while True:
-            entry = self._take(wait=True)
+            entry = self._take()
             if entry is None:
                 return
             if isinstance(entry, Call):
@@ -132,10 +132,9 @@ class Workshop(Generic[T, R]):
                 self._grow()
                 self._finish()
 
-    def _take(self, *, wait: bool) -> Job[T] | Call | None:
-        """The next entry; None for the end, which comes also when the gatherer's process is gone.
-        Without `wait` something must have come."""
-        while wait and not self._come:
+    def _take(self) -> Job[T] | Call | None:
+        """The next entry; None for the end, as also when the gatherer's process is gone."""
+        while not self._come:
             self._receive(0)
         return self._come.pop(0)
 
