@@ -138,6 +138,20 @@ def test_interval_zero_answers_each_message_up_to_the_rate(store: str) -> None:
     assert reasons(answer(item(number=21), t=T + timedelta(hours=24))) == ["reply"]
 
 
+def test_interval_set_to_zero_answers_who_was_answered_before(store: str) -> None:
+    """It put off that person's mail, and all of its batch, until the longer interval was over."""
+    answer(item())
+    change(interval=0)
+    assert reasons(answer(item(number=2), t=T + timedelta(hours=1))) == ["reply"]
+
+
+def test_interval_zero_answers_when_another_node_is_ahead(store: str) -> None:
+    """A slot taken a millisecond later by the other clock put off the whole batch."""
+    change(interval=0)
+    answer(item())
+    assert reasons(answer(item(number=2), t=T - timedelta(milliseconds=1))) == ["reply"]
+
+
 def test_one_message_to_two_addresses_of_one_owner_is_answered_once(store: str) -> None:
     change(interval=0)
     outcomes = answer(item(), item(recipient="contact@example.fr", to=ALICE))
