@@ -86,7 +86,7 @@ def _reserve_round(
         " until = excluded.until, revision = excluded.revision,"
         " day = CASE WHEN answered.day <= %s THEN excluded.day ELSE answered.day END,"
         " replies = CASE WHEN answered.day <= %s THEN 1 ELSE answered.replies + 1 END"
-        # An interval of zero, where `until` is now, answers also who was answered under a longer one.
+        # With an interval of zero `until` is now: whoever was answered under a longer one, too.
         " WHERE (answered.until <= %s OR answered.revision <> excluded.revision"
         " OR excluded.until = excluded.day)"
         " AND (answered.day <= %s OR answered.replies < %s)"
