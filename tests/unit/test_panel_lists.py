@@ -90,6 +90,54 @@ def test_lists_are_searched_and_paged(place: House) -> None:
     assert "Aucun répondeur" in page(place, "/emails/alice.fr/responders/?q=%00%F0%9F%8C%B4")
 
 
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("anna@alice.fr", "anna@alice.fr"),
+        ("ANNA@Alice.FR", "anna@alice.fr"),
+        ("nna@ali", "anna@alice.fr"),
+        ("@alice.fr", "a anna b c élise@alice.fr"),
+        ("Élise", "élise@alice.fr"),
+        ("Braun", "anna@alice.fr"),  # of the name
+        ("team@alice.fr", "anna@alice.fr"),  # an alias
+        ("tea", "anna@alice.fr"),
+        ("anna@other.fr", ""),
+        ("anna@château.fr", "anna@xn--chteau-xta.fr"),
+        ("presse@château.fr", "anna@alice.fr"),  # an alias in another domain
+    ],
+)
+def test_a_mailbox_is_found_by_its_address_or_a_part(place: House, search: str, found: str) -> None:
+    from repondeur.hosting import customers, domains, mailboxes, responders
+
+    alice = customers.get("alice-rep")
+    chateau, _new = domains.add(NOW, "château.fr", alice)
+    mailboxes.add(NOW, chateau, "anna")
+    aliases = ["team@alice.fr", "presse@château.fr"]
+    mailboxes.add(NOW, place.domain(), "anna", "Anna Braun", aliases)
+    mailboxes.add(NOW, place.domain(), "élise")
+    locals_, _, name = found.partition("@")
+    wanted = [f"{local}@{name}" for local in locals_.split()]
+    # Bob has mailboxes of the same names as Alice; only staff and commands look everywhere.
+    everywhere = mailboxes.find(search=search).exclude(domain__name="bob.net")
+    assert list(map(str, everywhere)) == wanted
+    for domain in (place.domain(), chateau):
+        here = [one for one in wanted if one.endswith("@" + domain.name)]
+        assert list(map(str, mailboxes.find(domain, search))) == here
+    for address in wanted:
+        local, _, name = address.partition("@")
+        place.responder(local, name, subject="Vacances")
+    if search not in ("Braun", "tea", aliases[0], aliases[1]):  # those are the mailbox's
+        assert list(map(str, responders.find(search=search))) == wanted
+
+
+def test_a_domain_is_found_by_its_name_with_accents(place: House) -> None:
+    from repondeur.hosting import customers, domains
+
+    domains.add(NOW, "château.fr", customers.get("alice-rep"))
+    assert [str(one) for one in domains.find("Château.fr")] == ["xn--chteau-xta.fr"]
+    assert not domains.find("chateau.fr").exists()
+
+
 @pytest.mark.parametrize(("size", "pages"), [(1, 3), (2, 2), (3, 1), (5, 1)])
 def test_pages_follow_each_other_from_either_end(place: House, size: int, pages: int) -> None:
     """The later half is read backwards (hosting/listing.py)."""

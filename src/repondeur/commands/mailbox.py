@@ -93,7 +93,7 @@ def add(
 @json_option
 @pass_session
 def list_(session: Session, search: str, domain: str | None, as_json: bool) -> None:
-    """List mailboxes, all or those with SEARCH in name or local part."""
+    """List mailboxes, all or those with SEARCH in address, alias or name."""
     session.open()
     from repondeur.hosting import domains, mailboxes
 

@@ -235,7 +235,7 @@ _SHOWN = ("kind", "state", "from", "to", "copy", "copy_to", "subject", "message"
 def list_(
     session: Session, search: str, domain: str | None, customer: str | None, as_json: bool
 ) -> None:
-    """List responders, all or those with SEARCH in local part or subject."""
+    """List responders, all or those with SEARCH in address or subject."""
     session.open()
     from repondeur.hosting import customers, domains, responders
 

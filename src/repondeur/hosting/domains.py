@@ -11,6 +11,7 @@ from django.db.models import Count, F, Q, QuerySet
 
 from repondeur.hosting import addresses
 from repondeur.hosting.errors import Conflict, Exists, NotFound
+from repondeur.hosting.listing import in_a_labels
 from repondeur.store.models import Alias, Answered, Customer, Domain, Mailbox, Offer, Responder
 
 DEFAULT_OFFER = "unlimited"
@@ -42,7 +43,9 @@ def find(search: str = "", customer: Customer | None = None) -> QuerySet[Domain]
     query = Domain.objects.select_related("customer", "offer").order_by("name")
     if customer is not None:
         query = query.filter(customer=customer)
-    return query.filter(name__icontains=search) if search else query
+    if search:
+        query = query.filter(Q(name__icontains=search) | Q(name__icontains=in_a_labels(search)))
+    return query
 
 
 def with_counts(rows: Iterable[Domain]) -> Iterator[Domain]:

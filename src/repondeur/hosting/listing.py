@@ -1,14 +1,44 @@
-"""Paging, for lists as long as 50,000 mailboxes."""
+"""Searching and paging, for lists as long as 50,000 mailboxes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
+
+from repondeur.hosting import addresses
+from repondeur.hosting.errors import Invalid
 
 Row = TypeVar("Row", bound=Model)
+
+
+def has(search: str) -> Q:
+    """Rows with a `domain` and a `local` whose address has `search`, in any case.
+
+    With an "@" it is the end of the local part and the start of the domain.
+    """
+    local, at, domain = search.rpartition("@")
+    if not at:
+        return Q(local__contains=_as_kept(addresses.local_part, domain))
+    found = Q(domain__name__startswith=in_a_labels(domain))
+    if local:
+        found &= Q(local__endswith=_as_kept(addresses.local_part, local))
+    return found
+
+
+def in_a_labels(domain: str) -> str:
+    """A domain, or a part of one, as names are kept."""
+    return _as_kept(addresses.domain_name, domain)
+
+
+def _as_kept(canonical: Callable[[str], str], text: str) -> str:
+    """What is only a part may have no canonical form; lower case is most of it."""
+    try:
+        return canonical(text)
+    except Invalid:
+        return text.lower()
 
 
 @dataclass(frozen=True, slots=True)

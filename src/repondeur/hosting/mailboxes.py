@@ -19,6 +19,7 @@ from repondeur.hosting.errors import (
     OverQuota,
     refuse,
 )
+from repondeur.hosting.listing import has
 from repondeur.store.models import Alias, Answered, Domain, Mailbox, Responder
 
 NAME_LENGTH = 200
@@ -33,12 +34,18 @@ def get(domain: Domain, local: str, field: str = "address") -> Mailbox:
 
 
 def find(domain: Domain | None = None, search: str = "") -> QuerySet[Mailbox]:
-    """Mailboxes whose local part or name has `search`, by address."""
+    """Mailboxes whose address, name or alias has `search`, by address."""
     query = Mailbox.objects.select_related("domain").order_by("domain__name", "local")
     if domain is not None:
         query = query.filter(domain=domain)
     if search:
-        query = query.filter(Q(local__icontains=search) | Q(name__icontains=search))
+        found = has(search) | Q(name__icontains=search)
+        aliases = Alias.objects.filter(has(search))
+        if domain is None:
+            found |= Q(pk__in=aliases.values("mailbox_domain", "mailbox_local"))
+        else:
+            found |= Q(local__in=aliases.filter(mailbox_domain=domain).values("mailbox_local"))
+        query = query.filter(found)
     return query
 
 

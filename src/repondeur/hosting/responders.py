@@ -19,6 +19,7 @@ from repondeur.hosting.errors import (
     OverQuota,
     refuse,
 )
+from repondeur.hosting.listing import has
 from repondeur.hosting.wanted import Wanted, clean, from_payload, from_responder
 from repondeur.store.models import Customer, Domain, Mailbox, Offer, Responder
 
@@ -58,14 +59,14 @@ def get(domain: Domain, local: str, field: str = "address") -> Responder:
 def find(
     domain: Domain | None = None, search: str = "", customer: Customer | None = None
 ) -> QuerySet[Responder]:
-    """Responders whose local part or subject has `search`, by address."""
+    """Responders whose address or subject has `search`, by address."""
     query = Responder.objects.select_related("domain").order_by("domain__name", "local")
     if domain is not None:
         query = query.filter(domain=domain)
     if customer is not None:
         query = query.filter(domain__customer=customer)
     if search:
-        query = query.filter(Q(local__icontains=search) | Q(subject__icontains=search))
+        query = query.filter(has(search) | Q(subject__icontains=search))
     return query
 
 
