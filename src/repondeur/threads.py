@@ -18,11 +18,13 @@ from repondeur.api.door import App, Receive, Scope, Send
 # Pages at once in a process; the others wait. More would wait for the interpreter, and each keeps a
 # connection: one of PostgreSQL's hundred, or 4 MB of SQLite's pages (store/setup.py).
 THREADS = 4
-BODY_KEPT = 4 * 1024 * 1024  # octets of a request that are read before a thread is taken
 
 
 def few_threads(django: App) -> App:
-    """`django` on at most THREADS threads. None is taken while a client sends or reads."""
+    """`django` on at most THREADS threads. None is taken while a client sends or reads.
+
+    A request is kept in memory until it has all come: what is in front refuses what is too large.
+    """
     # The one used last is the first again: the others' connections are not even opened.
     free: asyncio.LifoQueue[ThreadPoolExecutor] = asyncio.LifoQueue()
     for number in range(THREADS):
@@ -51,10 +53,7 @@ def few_threads(django: App) -> App:
 
 
 async def _read(receive: Receive) -> list[Mapping[str, Any]]:
-    """The request's messages, up to BODY_KEPT: Django refuses what is longer."""
     found = [await receive()]
-    size = len(found[0].get("body", b""))
-    while found[-1]["type"] == "http.request" and found[-1].get("more_body") and size < BODY_KEPT:
+    while found[-1]["type"] == "http.request" and found[-1].get("more_body"):
         found.append(await receive())
-        size += len(found[-1].get("body", b""))
     return found

@@ -10,6 +10,8 @@ from django.core.asgi import get_asgi_application
 from django.db import Error, connection
 
 from repondeur.api.door import App, Receive, Scope, Send, guarded
+from repondeur.panel.middleware import TOO_LARGE
+from repondeur.panel.settings import BODY_MAX
 from repondeur.store import migrate
 from repondeur.threads import few_threads
 
@@ -38,7 +40,10 @@ def application(
         else:
             await django(scope, receive, send)
 
-    return guarded(app)
+    async def too_large(scope: Scope, receive: Receive, send: Send) -> None:
+        await django({**scope, TOO_LARGE: True}, receive, send)
+
+    return guarded(app, too_large, BODY_MAX)
 
 
 def _database() -> str | None:

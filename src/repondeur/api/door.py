@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import time
@@ -24,39 +25,54 @@ class _TooLargeError(Exception):
     """The body has more octets than are taken."""
 
 
-def guarded(app: App) -> App:
-    """`app`, with too large bodies for the API answered 413 (RFC 9110 §15.5.14) at once."""
+def guarded(app: App, pages: App, page_body_max: int) -> App:
+    """`app`, with too large bodies answered 413 (RFC 9110 §15.5.14) at once.
+
+    pages: answers so to people, who may send up to `page_body_max` octets.
+    """
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
-        if not scope["path"].startswith(PREFIXES):
-            await app(scope, receive, send)
-            return
+        called = scope["path"].startswith(PREFIXES)
+        limit = BODY_MAX if called else page_body_max
         length = dict(scope["headers"]).get(b"content-length", b"0")
-        if length.isdigit() and int(length) > BODY_MAX:
-            await _refuse(receive, send)
-            return
-        if b"transfer-encoding" not in dict(scope["headers"]):
-            await app(scope, receive, send)
-            return
         taken = 0
 
         async def counted() -> Mapping[str, Any]:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > BODY_MAX:
+            if taken > limit:
                 raise _TooLargeError
             return message
 
+        async def refused(held: Send) -> None:
+            await (_error(held) if called else pages(scope, _nothing(), held))
+
+        if length.isdigit() and int(length) > limit:
+            await _refuse(refused, receive, send)
+            return
         try:
-            await app(scope, counted, send)
+            chunked = b"transfer-encoding" in dict(scope["headers"])
+            await app(scope, counted if chunked else receive, send)
         except _TooLargeError:
-            await _refuse(receive, send)
+            await _refuse(refused, receive, send)
 
     return guard
 
 
-async def _refuse(receive: Receive, send: Send) -> None:
+def _nothing() -> Receive:
+    """In place of a client: an empty body, and then a wait that whoever answers ends."""
+    first = [{"type": "http.request"}]
+
+    async def receive() -> Mapping[str, Any]:
+        if not first:
+            await asyncio.Event().wait()
+        return first.pop()
+
+    return receive
+
+
+async def _error(send: Send) -> None:
     message = f"The body is too large: at most {BODY_MAX} octets are taken"
     body = json.dumps(
         {"class": "Client::BadRequest", "message": message, "errorCode": "TOO_LARGE", "details": {}}
@@ -64,11 +80,23 @@ async def _refuse(receive: Receive, send: Send) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
         (b"x-ovh-queryid", f"REP.{secrets.token_hex(12)}".encode()),
     ]
     await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": True})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _refuse(refused: Callable[[Send], Awaitable[None]], receive: Receive, send: Send) -> None:
+    """Answer, read on for a while, and only then end."""
+
+    async def held(message: Mapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        else:
+            message = {**message, "more_body": True}
+        await send(message)
+
+    await refused(held)
     drained, deadline = 0, time.monotonic() + DRAIN_S
     while drained <= DRAIN_MAX and time.monotonic() < deadline:
         found = await receive()

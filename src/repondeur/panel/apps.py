@@ -8,6 +8,7 @@ class PanelConfig(AppConfig):
     label = "panel"
 
     def ready(self) -> None:
-        from repondeur.panel import signals  # needs the models of all apps
+        from repondeur.panel import logs, signals  # needs the models of all apps
 
+        logs.connect()
         signals.connect()

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.utils import timezone, translation
 
 from repondeur.hosting import delegates
@@ -111,6 +111,20 @@ def preferences(get_response: Next) -> Next:
             timezone.deactivate()
         response.headers["Content-Language"] = translation.get_language() or ""
         return response
+
+    return middleware
+
+
+TOO_LARGE = "repondeur.too_large"  # ASGI scope: the body is too large, and has been left away
+
+
+def too_large(get_response: Next) -> Next:
+    """413 in the reader's language, whatever was asked for."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if getattr(request, "scope", {}).get(TOO_LARGE):
+            return render(request, "413.html", status=413)
+        return get_response(request)
 
     return middleware
 

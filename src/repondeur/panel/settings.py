@@ -69,6 +69,7 @@ def values(
             "django.contrib.auth.middleware.AuthenticationMiddleware",
             "repondeur.panel.middleware.acting",
             "repondeur.panel.middleware.preferences",
+            "repondeur.panel.middleware.too_large",
             "django.contrib.messages.middleware.MessageMiddleware",
             "repondeur.panel.middleware.OwnResponderOnly",
             "repondeur.panel.middleware.SignedIn",
