@@ -251,6 +251,16 @@ def test_from_sieve(hosted: Program) -> None:
     hosted.must("import", "--sieve", "one.sieve", "--address", "b@alice.fr")
 
 
+def test_a_sieve_script_that_lost_its_dates_makes_the_responder_permanent(hosted: Program) -> None:
+    script = hosted.folder / "one.sieve"
+    dated = 'if currentdate :value "le" "date" "2099-08-31" { vacation :days 2 :subject "S" "x"; }'
+    for text in (dated, 'vacation "x";'):
+        script.write_text(text)
+        hosted.must("import", "--sieve", "one.sieve", "--address", "a@alice.fr")
+    (row,) = json.loads(hosted.must("export"))["responders"]
+    assert (row["to"], row["subject"], row["interval"]) == (None, "", 7 * 86400)
+
+
 @pytest.fixture(scope="module")
 def house() -> Iterator[ApiHouse]:
     with api_house() as found:

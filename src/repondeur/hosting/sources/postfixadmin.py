@@ -69,11 +69,9 @@ def _add(found: Found, row: Mapping[str, Any]) -> None:
         "message": _words(row["body"]),
         "subject": " ".join(_words(row.get("subject")).split()),
         "enabled": str(row.get("active", "1")).lower() in ("1", "t", "true", "y"),
+        "from": _when(row.get("activefrom")),
+        "to": _when(row.get("activeuntil")),
     }
-    for name, column in (("from", "activefrom"), ("to", "activeuntil")):
-        when = _when(row.get(column))
-        if when is not None:
-            made[name] = when
     interval = str(row.get("interval_time") or 0)
     if interval == str(ONCE):
         made["interval"] = "365d"

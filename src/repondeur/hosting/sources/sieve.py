@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from email import message_from_bytes, policy
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from email.message import EmailMessage, MIMEPart
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,16 @@ from repondeur.hosting import addresses
 from repondeur.hosting.errors import Invalid
 from repondeur.hosting.foreign import SourceError
 from repondeur.hosting.markup import plain_text
-from repondeur.hosting.sources import Found
+from repondeur.hosting.sources import Found, sieve_received
 from repondeur.hosting.sources.sieve_language import Command, SieveError, parse
 from repondeur.rules.address import mailboxes
+from repondeur.rules.senders import system
 
 SUFFIXES = (".sieve", ".siv", ".script")
 # Files that servers keep beside the one that is in force.
 PASSED_OVER = (".svbin", ".dovecot.lda-dupes")
+
+SHOWN = 120  # characters of a condition in a note: it is to be found again, not to be run
 
 _ZONE = re.compile(r"[+-]\d{4}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -28,9 +33,22 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z0-9_.]+)\}")
 # Fields that our own rules silence on (docs/rules.md): a test that spares them is carried over.
 _OWN_RULES = re.compile(
     r"list-.*|mailing-list|precedence|auto-submitted|x-auto.*|x-spam.*|x-loop|x-mailing-list|"
-    r"x-beenthere|return-path|from|to|cc|feedback-id|x-virus.*|x-list.*",
+    r"x-beenthere|feedback-id|x-virus.*|x-list.*",
     re.IGNORECASE,
 )
+# Fields that hold people, too: it depends on whom the test names.
+_SENDERS = frozenset({"from", "sender", "resent-from", "reply-to", "return-path"})
+_RECIPIENTS = frozenset({"to", "cc"})
+_LISTSERV = "multiple recipients of"  # what it writes in To
+# A rule that Roundcube has switched off keeps its tests in a comment.
+_SWITCHED_OFF = re.compile(r"^if false # (.+)$", re.MULTILINE)
+
+# What `vacation "text";` says by saying nothing: a script read once more takes back what it told
+# before. Without :days it is the server's choice (RFC 5230 §4.1), 7 days with Pigeonhole.
+_PLAIN: dict[str, Any] = {
+    "enabled": True, "from": None, "to": None, "interval": "7d", "subject": "", "html": "",
+    "copy": True, "copy_to": "",
+}  # fmt: skip
 
 _Path = tuple[tuple[str, Command], ...]  # (if, elsif or else; its test) around a command
 
@@ -67,19 +85,20 @@ def from_folder(place: Path, address: str = "") -> Found:
 
 def from_script(script: str, address: str) -> Found:
     """The vacation of one script as a responder of `address`. Raises SourceError."""
-    try:
-        commands = parse(script)
-    except SieveError as error:
-        raise SourceError(f"{address}: the script {error}") from error
+    commands = _commands(script, address)
     vacations = [one for one in _walk(commands) if one[1].name == "vacation"]
     found = Found()
     if not vacations:
         found.note(address, "the script has no vacation")
         return found
-    for _, other in vacations[1:]:
-        found.note(address, f"line {other.line}: a further vacation is left out")
     around, command = vacations[0]
-    row: dict[str, Any] = {"address": address, "enabled": True, "copy": True}
+    paths = []  # for a span of dates over several years, Horde writes the same vacation again
+    for path, other in vacations:
+        if other.arguments == command.arguments:
+            paths.append([test for _, test in path])
+        else:
+            found.note(address, f"line {other.line}: a further vacation is left out")
+    row: dict[str, Any] = {"address": address, **_PLAIN}
     _text(row, command, found)
     _options(row, command, found)
     for kind, test in around:
@@ -87,13 +106,25 @@ def from_script(script: str, address: str) -> Found:
             _condition(row, test, found)
         else:
             found.note(address, f"line {test.line}: that it is in an {kind} branch is left out")
+    _received(row, paths, found)
     for line in _stops(commands, command):
         found.note(address, f"line {line}: what a `stop` here kept from being answered is left out")
-    if _discards(commands, around):
-        row["copy"] = False
+    _beside(row, commands, around, found)
     _variables(row, commands, found)
     found.responders.append(row)
     return found
+
+
+def _commands(script: str, address: str) -> list[Command]:
+    """The script's commands, with the tests of what is switched off. Raises SourceError."""
+    try:
+        return parse(_SWITCHED_OFF.sub(r"if allof (false, \1)", script))
+    except SieveError:  # that comment was no test
+        pass
+    try:
+        return parse(script)
+    except SieveError as error:
+        raise SourceError(f"{address}: the script {error}") from error
 
 
 def _read(path: Path) -> str:
@@ -177,7 +208,7 @@ def _options(row: dict[str, Any], command: Command, found: Found) -> None:
         row["interval"] = f"{min(days, 365)}d"
     subject, sender = command.tagged("subject"), command.tagged("from")
     if isinstance(subject, str):
-        row["subject"] = " ".join(subject.split())
+        row["subject"] = " ".join(_decoded(subject).split())
     others = command.tagged("addresses")
     listed = [others] if isinstance(others, str) else others if isinstance(others, list) else []
     also = [found_ for text in listed for _, found_ in mailboxes(text)]
@@ -186,6 +217,15 @@ def _options(row: dict[str, Any], command: Command, found: Found) -> None:
         written = [_address(one) for _, one in mailboxes(sender)]
         if written != [own]:
             found.note(own, f"its sender {sender!r} is left out: replies come from the address")
+
+
+def _decoded(text: str) -> str:
+    """A subject with its encoded words (RFC 2047) read: Horde writes them, RFC 5230 §4.4 does not
+    ask for them."""
+    try:
+        return str(make_header(decode_header(text))) if "=?" in text else text
+    except (HeaderParseError, LookupError, UnicodeError):
+        return text
 
 
 # -- What is around it
@@ -200,25 +240,59 @@ def _condition(row: dict[str, Any], test: Command, found: Found) -> None:
         row["enabled"] = False
     elif test.name == "currentdate":  # RFC 5260 §5
         if not _window(row, test):
-            found.note(own, f"line {test.line}: a condition on the date is left out")
-    elif test.name != "true" and not _spares_machines(test):
-        found.note(own, f"line {test.line}: answering only if `{test.name}` is left out")
+            found.note(own, f"line {test.line}: answering only if {_shown(test)} is left out")
+    elif (
+        test.name != "true"
+        and not _spares_machines(test)
+        and not sieve_received.only_dates(test)  # _received
+    ):
+        found.note(own, f"line {test.line}: answering only if {_shown(test)} is left out")
+
+
+def _shown(test: Command) -> str:
+    text = str(test)
+    return f"`{text}`" if len(text) <= SHOWN else f"`{text[:SHOWN]}...`"
 
 
 def _spares_machines(test: Command) -> bool:
-    """not (header or exists) over fields that our own rules look at."""
+    """not (header, address, envelope or exists) over what our own rules look at."""
     if test.name != "not" or len(test.tests) != 1:
         return False
     inner = test.tests[0]
     if inner.name in ("anyof", "allof"):
         return all(_spares_machines(Command("not", 0, tests=[one])) for one in inner.tests)
-    if inner.name not in ("header", "exists", "address"):
+    if inner.name not in ("header", "exists", "address", "envelope"):
         return False
-    texts = inner.positional()
-    names = texts[0] if texts else []
-    return all(
-        _OWN_RULES.fullmatch(name) for name in ([names] if isinstance(names, str) else names)
-    )
+    names, *rest = [[one] if isinstance(one, str) else one for one in inner.positional()] or [[]]
+    values = rest[0] if rest else []
+    return bool(names) and all(_is_ours(name.lower(), values) for name in names)
+
+
+def _is_ours(name: str, values: Sequence[str]) -> bool:
+    """Whether our own rules silence on the field `name` with these values."""
+    if name in _SENDERS:
+        return bool(values) and all(_is_system(value) for value in values)
+    if name in _RECIPIENTS:
+        return bool(values) and all(value.lower().startswith(_LISTSERV) for value in values)
+    return _OWN_RULES.fullmatch(name) is not None
+
+
+def _is_system(pattern: str) -> bool:
+    """Whether `no-reply@*` or `<>` can be nobody but a machine."""
+    local = pattern.strip("<>").split("@")[0].strip("*")
+    return not pattern.strip("<>") or bool(system(local))
+
+
+def _received(row: dict[str, Any], paths: Sequence[Sequence[Command]], found: Found) -> None:
+    """Dates that are told by the Received field."""
+    tests = [one for path in paths for test in path for one in (test, *test.tests)]
+    if not any(sieve_received.only_dates(test) for test in tests):
+        return
+    days = sieve_received.window(paths)
+    if days is None:
+        found.note(row["address"], "the dates it asks of the Received field are left out")
+    else:
+        row["from"], row["to"] = days[0].isoformat(), days[1].isoformat()
 
 
 def _window(row: dict[str, Any], test: Command) -> bool:
@@ -261,13 +335,23 @@ def _stops(commands: Sequence[Command], vacation: Command) -> Iterator[int]:
             yield command.line
 
 
-def _discards(commands: Sequence[Command], around: _Path) -> bool:
-    """Whether the script drops the message where it answers it."""
+def _beside(row: dict[str, Any], commands: Sequence[Command], around: _Path, found: Found) -> None:
+    """What happens to a message where the script answers it: dropped, or sent on."""
     tests = [test for _, test in around]
-    return any(
-        command.name == "discard" and [test for _, test in path] == tests
-        for path, command in _walk(commands)
-    )
+    there = [command for path, command in _walk(commands) if [test for _, test in path] == tests]
+    names = {command.name for command in there}
+    if "discard" in names:
+        row["copy"] = False
+    for command in there:
+        match command.positional():
+            case [str(target)] if command.name == "redirect":
+                kept = command.has("copy") or not names.isdisjoint({"keep", "fileinto"})
+                if around and not kept and not row["copy_to"]:  # only while it answers
+                    row["copy_to"] = target
+                else:
+                    found.note(
+                        row["address"], f"line {command.line}: its redirect to {target} is left out"
+                    )
 
 
 def _variables(row: dict[str, Any], commands: Sequence[Command], found: Found) -> None:

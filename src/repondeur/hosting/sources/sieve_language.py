@@ -71,6 +71,22 @@ class Command:
     def has(self, name: str) -> bool:
         return Tag(name) in self.arguments
 
+    def __str__(self) -> str:
+        """As it was written, white space aside."""
+        words = [self.name, *map(_written, self.arguments)]
+        if self.tests:
+            tests = ", ".join(map(str, self.tests))
+            words.append(f"({tests})" if self.name in ("allof", "anyof") else tests)
+        return " ".join(words)
+
+
+def _written(argument: Argument) -> str:
+    if isinstance(argument, Tag):
+        return f":{argument.name}"
+    if isinstance(argument, list):
+        return f"[{', '.join(map(_written, argument))}]"
+    return f'"{argument}"' if isinstance(argument, str) else str(argument)
+
 
 @dataclass(frozen=True, slots=True)
 class _Token:

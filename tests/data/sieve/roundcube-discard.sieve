@@ -1,0 +1,7 @@
+require ["vacation"];
+# rule:[Vacances]
+if true
+{
+	vacation "Je suis absent.";
+	discard;
+}

@@ -1,0 +1,6 @@
+require ["vacation"];
+# rule:[Vacances]
+if true
+{
+	vacation "Je suis absent.";
+}

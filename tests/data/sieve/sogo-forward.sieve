@@ -1,0 +1,7 @@
+require ["vacation"];
+vacation :days 7 :addresses ["marie@exemple.fr"] text:
+Je suis absente.
+.
+;
+redirect "chez@moi.example";
+keep;
