@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import stat
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -199,6 +200,97 @@ def test_from_postfixadmin_on_mariadb(hosted: Program) -> None:
     assert judged(json.loads(hosted.must("export"))["responders"]) == [A, B | {"message": text}]
     again = hosted.rows("import", "--postfixadmin", "vacation.tsv")
     assert again["counts"]["responders"]["unchanged"] == 2
+
+
+def test_passwords_move_when_they_are_asked_for(program: Program, tmp_path: Path) -> None:
+    """Their owners sign in as before, and nobody else reads the file."""
+    customers = [
+        {"nic": "alice", "email": "alice@example.net", "password": "Sesame, open", "active": False},
+        {"nic": "bob", "email": "bob@example.net", "reminders": False},
+    ]
+    document = {**EVERYTHING, "customers": customers}
+    (program.folder / "all.json").write_text(json.dumps(document))
+    program.must("import", "all.json")
+    program.must("mailbox", "set", "a@exemple.fr", "--password-stdin", stdin="owner's own\n")
+    assert "argon2" not in program.must("export")
+    (program.folder / "moved.json").touch(0o644)
+    program.must("export", "--with-passwords", "moved.json")
+    moved = program.folder / "moved.json"
+    assert stat.S_IMODE(moved.stat().st_mode) == 0o600
+    assert program.must("export", "--with-passwords") == moved.read_text()
+    alice, bob = json.loads(moved.read_text())["customers"]
+    assert alice["password_hash"].startswith("argon2$argon2id$")
+    assert (alice["active"], bob["reminders"], "password_hash" in bob) == (False, False, False)
+
+    (tmp_path / "new").mkdir()
+    fresh = Program(tmp_path / "new")
+    fresh.must("import", str(moved))
+    assert fresh.must("export", "--with-passwords") == moved.read_text()
+    report = fresh.rows("import", str(moved))
+    assert all(count["unchanged"] == sum(count.values()) for count in report["counts"].values())
+    # The same password is no change; another one is.
+    same = fresh.must("customer", "set", "alice", "--password-stdin", stdin="Sesame, open\n")
+    assert "unchanged" in same
+    fresh.must("customer", "set", "alice", "--password-stdin", stdin="another\n")
+    fresh.must("mailbox", "set", "a@exemple.fr", "--password-stdin", stdin="another\n")
+    report = fresh.rows("import", str(moved))
+    assert report["counts"]["customers"]["changed"] == report["counts"]["mailboxes"]["changed"] == 1
+    assert fresh.must("export", "--with-passwords") == moved.read_text()
+
+
+def test_an_export_with_passwords_that_fails_leaves_nothing(program: Program) -> None:
+    program.must("import", "-", stdin='{"customers": []}')
+    program.refuses(1, "absent", "export", "--with-passwords", "absent/all.json")
+    program.refuses(
+        1, "no such customer", "export", "--with-passwords", "--customer", "x1", "a.json"
+    )
+    assert not (program.folder / "a.json").exists()
+
+
+# What `doveadm pw -s ARGON2ID -p secret` prints.
+DOVECOT = (
+    "{ARGON2ID}$argon2id$v=19$m=65536,t=3,p=1$qf8jYR8sF/j9KN+Vx4KftQ"
+    "$/PmEruyPieTvywHEKEyuapmdCudKwWctEuTLb2RrQWA"
+)
+
+
+def test_a_hash_that_is_none_is_named_and_not_shown(hosted: Program) -> None:
+    wrong = {
+        "plain words": "",
+        "{SHA512-CRYPT}$6$abc$def": "{SHA512-CRYPT}...",
+        "$2y$10$abcdefgh": "$2y$...",
+        "pbkdf2_sha256$720000$abc$def": "pbkdf2_sha256$...",
+        DOVECOT.replace("ARGON2ID", "ARGON2I").replace("argon2id", "argon2i"): "{ARGON2I}...",
+        DOVECOT.replace("m=65536", "m=9999999"): "{ARGON2ID}...",
+        DOVECOT + "A" * 60: "{ARGON2ID}...",
+        DOVECOT.replace(",t=3", ""): "{ARGON2ID}...",
+    }
+    rows = [{"address": f"m{n}@alice.fr", "password_hash": h} for n, h in enumerate(wrong)]
+    (hosted.folder / "m.json").write_text(json.dumps({"mailboxes": rows}))
+    done = hosted.run("import", "m.json")
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, len(wrong)), done.stderr
+    for line, (given, found) in zip(done.stderr.splitlines(), wrong.items(), strict=True):
+        assert "password_hash: is no hash of a password that we can check" in line
+        assert (f"found {found!r}" in line) == bool(found)
+        assert given not in line
+
+
+def test_hashes_as_dovecot_has_them(hosted: Program) -> None:
+    rows = {
+        "customers": [{"nic": "bob", "email": "b@x.example", "password_hash": DOVECOT[10:]}],
+        "mailboxes": [{"address": "a@alice.fr", "password_hash": DOVECOT}],
+    }
+    (hosted.folder / "m.json").write_text(json.dumps(rows))
+    hosted.must("import", "m.json")
+    moved = json.loads(hosted.must("export", "--with-passwords"))
+    kept = "argon2" + DOVECOT[10:]
+    assert [row.get("password_hash") for row in moved["customers"]] == [None, kept]
+    assert [row.get("password_hash") for row in moved["mailboxes"]] == [kept, None]
+    same = hosted.must("mailbox", "set", "a@alice.fr", "--password-stdin", stdin="secret\n")
+    assert "unchanged" in same
+    rows["customers"][0]["password"] = "x"
+    (hosted.folder / "m.json").write_text(json.dumps(rows))
+    hosted.refuses(1, "password_hash: is given, and `password` too", "import", "m.json")
 
 
 @pytest.mark.parametrize("engine", ["postgresql", "sqlite", "file"])

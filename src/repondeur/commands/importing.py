@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -194,20 +195,47 @@ def _key(name: str) -> str:
 @click.command("export")
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True), default="-")
 @click.option("--customer", "nic", metavar="NIC", help="Only what belongs to this customer.")
+@click.option(
+    "--with-passwords",
+    "passwords",
+    is_flag=True,
+    help="Also the hashes of customers' and mailbox owners' passwords: FILE is for its owner only.",
+)
 @pass_session
-def export(session: Session, file: str, nic: str | None) -> None:
+def export(session: Session, file: str, nic: str | None, passwords: bool) -> None:
     """Write customers, domains, mailboxes and responders as the JSON that `import` reads.
 
-    To standard output, or to FILE. Passwords, second factors, tokens and what grew with mail stay
-    here: `backup` has them.
+    To standard output, or to FILE. Second factors, tokens and what grew with mail stay here, and
+    passwords, too, unless asked for: `backup` has them.
     """
     session.open()
     from repondeur.hosting import customers, exporting
 
     owner = None if nic is None else customers.get(nic)
     dumps = partial(json.dumps, ensure_ascii=False)
-    with click.open_file(file, "w", encoding="utf-8", atomic=file != "-") as out:
-        exporting.write(exporting.sections(owner), out.write, dumps)
+    with (
+        _secret(file)
+        if passwords
+        else click.open_file(file, "w", encoding="utf-8", atomic=file != "-") as out
+    ):
+        exporting.write(exporting.sections(owner, passwords=passwords), out.write, dumps)
+
+
+@contextmanager
+def _secret(file: str) -> Iterator[IO[str]]:
+    """`file` opened so that nobody else reads it, not for an instant; it is whole or not there."""
+    if file == "-":
+        yield sys.stdout
+        return
+    place = Path(file)
+    handle, part = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")  # mode 0600
+    try:
+        with open(handle, "w", encoding="utf-8") as out:
+            yield out
+        Path(part).replace(place)
+    except BaseException:
+        Path(part).unlink(missing_ok=True)
+        raise
 
 
 COMMANDS = {"import": import_, "export": export}

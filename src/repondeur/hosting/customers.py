@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
+from argon2 import Type, extract_parameters
+from argon2.exceptions import InvalidHashError
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
@@ -18,6 +20,11 @@ _NIC = re.compile(r"[a-z0-9-]{2,32}")  # design §7
 NAME_LENGTH = 200
 EMAIL_LENGTH = 254  # RFC 3696, erratum 1690
 PASSWORD_LENGTH = 1024  # longer ones cost time to hash and help nobody
+HASH_LENGTH = 128  # the column's
+HASH_MEMORY_MAX = 1 << 20  # KiB: what a hash asks for is spent at each sign-in
+# "argon2" is Django's word before a hash, {ARGON2ID} that of Dovecot and PostfixAdmin.
+_HASH = re.compile(r"(?:argon2|\{ARGON2ID\})?(\$argon2id\$.+)", re.ASCII)
+_SCHEME = re.compile(r"\{[A-Za-z0-9.-]{1,20}\}|\$?[a-z0-9_-]{1,20}\$")
 
 
 def nic(text: str, field: str = "nic") -> str:
@@ -46,6 +53,22 @@ def password(text: str, field: str = "password") -> str:
     if not 1 <= len(text) <= PASSWORD_LENGTH:
         raise Invalid("password", field, limit=PASSWORD_LENGTH)
     return text
+
+
+def password_hash(text: str, field: str = "password_hash") -> str:
+    """A hash of a password, made elsewhere, as it is stored. Raises Invalid("password-hash");
+    shows no more of it than how it was made."""
+    match = _HASH.fullmatch(text)
+    if match is not None and len("argon2" + match[1]) <= HASH_LENGTH:
+        try:
+            cost = extract_parameters(match[1])
+        except InvalidHashError:
+            pass
+        else:
+            if cost.type is Type.ID and cost.memory_cost <= HASH_MEMORY_MAX:
+                return "argon2" + match[1]
+    scheme = _SCHEME.match(text)
+    raise Invalid("password-hash", field, f"{scheme[0]}..." if scheme else "", limit="1 GiB")
 
 
 def get(text: str, field: str = "customer") -> Customer:

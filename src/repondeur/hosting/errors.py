@@ -205,6 +205,11 @@ TEMPLATES: dict[str, Template] = {
         "give one, or keep no copy",
     ),
     "password": Template("cannot be used", "1 to {limit} characters"),
+    "password-hash": Template(
+        "is no hash of a password that we can check",
+        "argon2id, as `export --with-passwords` writes it or as $argon2id$..., {limit} at most",
+    ),
+    "password-twice": Template("is given, and `password` too", mend="leave one of them away"),
     "type": Template("is {what}", "{wanted}"),
     "double": Template("is in the file twice, first in row {first}", mend="remove one of them"),
     "unknown-field": Template("is no known field", "{known}"),

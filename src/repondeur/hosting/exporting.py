@@ -1,13 +1,15 @@
-"""Everything that `repondeur import` reads, as it stands; no passwords, no mail."""
+"""Everything that `repondeur import` reads, as it stands; no mail; passwords only on request."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.contrib.auth.hashers import is_password_usable
 from django.db import connection
 from django.db.models.functions import Collate
 
@@ -19,8 +21,11 @@ CHUNK = 500  # rows that are read at once
 Rows = Iterator[dict[str, Any]]
 
 
-def sections(customer: Customer | None = None) -> dict[str, Rows]:
-    """Section -> its rows, in the order that they are imported; all of it, or a customer's."""
+def sections(customer: Customer | None = None, *, passwords: bool = False) -> dict[str, Rows]:
+    """Section -> its rows, in the order that they are imported; all of it, or a customer's.
+
+    passwords: with the hashes of customers' and mailbox owners' passwords.
+    """
     owners = Customer.objects.filter(delegate=False).order_by(_bytewise("nic"))
     places = Domain.objects.select_related("customer", "offer").order_by(_bytewise("name"))
     offers = Offer.objects.order_by(_bytewise("name"))
@@ -29,9 +34,11 @@ def sections(customer: Customer | None = None) -> dict[str, Rows]:
         offers = offers.filter(pk__in=places.values("offer"))
     return {
         "offers": map(_offer, offers.iterator(CHUNK)),
-        "customers": map(_customer, owners.iterator(CHUNK)),
+        "customers": map(partial(_customer, passwords=passwords), owners.iterator(CHUNK)),
         "domains": map(_domain, places.iterator(CHUNK)),
-        "mailboxes": (row for place in places.iterator(CHUNK) for row in _mailboxes(place)),
+        "mailboxes": (
+            row for place in places.iterator(CHUNK) for row in _mailboxes(place, passwords)
+        ),
         "responders": (row for place in places.iterator(CHUNK) for row in _responders(place)),
     }
 
@@ -45,15 +52,22 @@ def _offer(row: Offer) -> dict[str, Any]:
     return {"name": row.name, "mailboxes": row.mailboxes, "responders": row.responders}
 
 
-def _customer(row: Customer) -> dict[str, Any]:
-    return {
+def _customer(row: Customer, *, passwords: bool) -> dict[str, Any]:
+    made = {
         "nic": row.nic,
         "email": row.email,
         "name": row.name,
         "language": row.language,
         "zone": row.zone,
         "frozen": row.frozen,
+        "active": row.is_active,
+        "reminders": row.reminders,
     }
+    return made | _hash(row.password) if passwords else made
+
+
+def _hash(password: str) -> dict[str, str]:
+    return {"password_hash": password} if is_password_usable(password) else {}
 
 
 def _domain(row: Domain) -> dict[str, Any]:
@@ -66,16 +80,17 @@ def _domain(row: Domain) -> dict[str, Any]:
     }
 
 
-def _mailboxes(domain: Domain) -> Rows:
+def _mailboxes(domain: Domain, passwords: bool) -> Rows:  # sections() names it
     every = Mailbox.objects.filter(domain=domain).order_by(_bytewise("local")).iterator(CHUNK)
     while chunk := list(islice(every, CHUNK)):
         aliases = mailboxes.aliases_of(chunk)
         for row in chunk:
-            yield {
+            made = {
                 "address": f"{row.local}@{domain.name}",
                 "name": row.name,
                 "aliases": sorted(aliases.get((row.domain_id, row.local), [])),
             }
+            yield made | _hash(row.password) if passwords and row.password else made
 
 
 def _responders(domain: Domain) -> Rows:

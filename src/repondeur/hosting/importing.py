@@ -28,13 +28,15 @@ TEXT, FLAG, LIST, SPAN, COUNT = (str,), (bool,), (list,), (str, int), (int,)
 SHAPES: dict[str, dict[str, tuple[type, ...]]] = {
     "offers": {"name": TEXT, "mailboxes": COUNT, "responders": COUNT},
     "customers": {
-        **dict.fromkeys(("nic", "email", "name", "password", "language", "zone"), TEXT),
-        "frozen": FLAG,
+        **dict.fromkeys(
+            ("nic", "email", "name", "password", "password_hash", "language", "zone"), TEXT
+        ),
+        **dict.fromkeys(("frozen", "active", "reminders"), FLAG),
     },
     "domains": {
         **dict.fromkeys(("name", "customer", "offer", "reply_sender"), TEXT), "frozen": FLAG,
     },
-    "mailboxes": {"address": TEXT, "name": TEXT, "aliases": LIST},
+    "mailboxes": {"address": TEXT, "name": TEXT, "password_hash": TEXT, "aliases": LIST},
     "responders": {
         **dict.fromkeys(
             ("address", "kind", "from", "to", "copy_to", "subject", "message", "html",

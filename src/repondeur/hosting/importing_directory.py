@@ -18,7 +18,11 @@ from repondeur.store.models import Alias, Customer, Domain, Mailbox, Offer, Resp
 
 LIMIT_MAX = 2**31 - 1  # what PostgreSQL's integer holds
 OFFER_LENGTH = 64  # the column's
-_CUSTOMER_FIELDS = ("email", "name", "language", "zone", "frozen")
+# Fields of a customer's row -> columns.
+_CUSTOMER_FIELDS = {
+    **{name: name for name in ("email", "name", "language", "zone", "frozen", "reminders")},
+    "active": "is_active",
+}
 
 
 def offers_chunk(rows: Sequence[Row], t: datetime) -> None:  # noqa: ARG001 # as the others are called
@@ -61,6 +65,7 @@ def customers_chunk(rows: Sequence[Row], t: datetime) -> None:
             }
             row.given |= {key: value for key, value in canonical.items() if key in row.given}
             customers.password(row.given.get("password", "-"))
+            _read_hash(row)
         except HostingError as error:
             row.fail([error])
         else:
@@ -71,7 +76,9 @@ def customers_chunk(rows: Sequence[Row], t: datetime) -> None:
         hashes = dict(zip(wanted, made, strict=True))
     added = []
     for nic, row in wanted.items():
-        given = {key: row.given[key] for key in _CUSTOMER_FIELDS if key in row.given}
+        given = {
+            column: row.given[key] for key, column in _CUSTOMER_FIELDS.items() if key in row.given
+        }
         customer = there.get(nic)
         if customer is None:
             password = hashes[nic] or make_password(None)
@@ -91,8 +98,18 @@ def customers_chunk(rows: Sequence[Row], t: datetime) -> None:
     Customer.objects.bulk_create(added)
 
 
+def _read_hash(row: Row) -> None:
+    """Put the row's hash of a password as it is stored. Raises Invalid."""
+    if "password_hash" in row.given:
+        if "password" in row.given:
+            raise Invalid("password-twice", "password_hash")
+        row.given["password_hash"] = customers.password_hash(row.given["password_hash"])
+
+
 def _hashed(row: Row, there: Customer | None) -> str | None:
     """The row's password as it is stored; None when there is none or it is the same."""
+    if (kept := row.given.get("password_hash")) is not None:
+        return None if there and there.password == kept else str(kept)
     password = row.given.get("password")
     if password is None or (there and check_password(password, there.password)):
         return None
@@ -155,11 +172,15 @@ def mailboxes_chunk(rows: Sequence[Row], t: datetime) -> None:
             if domain is None:
                 raise NotFound("no-domain", "address", row.domain)
             name = addresses.display_name(row.given.get("name", ""), mailboxes.NAME_LENGTH)
+            _read_hash(row)
             place = (domain.pk, row.local)
             mailbox = there.get(place)
             if mailbox is None:
                 _check_new(row, domain, place, alias_there, free, room)
-                mailbox = Mailbox(domain=domain, local=row.local, name=name, created=t)
+                mailbox = Mailbox(
+                    domain=domain, local=row.local, name=name, created=t,
+                    password=row.given.get("password_hash", ""),
+                )  # fmt: skip
                 row.result = "added"
             else:
                 mailbox.domain = domain
@@ -176,6 +197,10 @@ def mailboxes_chunk(rows: Sequence[Row], t: datetime) -> None:
         if row.result != "added" and mailboxes.change(
             mailbox, name=row.given.get("name"), remove_aliases=gone
         ):
+            row.result = "changed"
+        kept = row.given.get("password_hash", mailbox.password)
+        if kept != mailbox.password:
+            mailboxes.keep_password(mailbox, kept)
             row.result = "changed"
     for row, _ in taken:
         if row.number in aliases and aliases[row.number].new and row.result == "unchanged":

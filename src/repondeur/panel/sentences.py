@@ -35,6 +35,8 @@ SENTENCES: dict[str, Promise] = {
     "contact": _("“%(found)s” is neither an address nor a domain. Write name@example.org or "
                  "@example.org."),
     "password": _("This password cannot be used."),
+    "password-hash": _("This value cannot be used."),
+    "password-twice": _("This value is there twice."),
     "type": _("This value cannot be used."),
     "access-rule": _("This value cannot be used."),
     "double": _("This value is there twice."),
