@@ -13,7 +13,7 @@ from repondeur.api.paging import listed
 from repondeur.api.places import domain_of, local_of, mailbox_of
 from repondeur.api.query import described_as, like
 from repondeur.api.shapes import AccountIn, AccountOut, DomainOut, Quota, Summary, TaskPop
-from repondeur.api.sign_in import ApiRequest, changing, now
+from repondeur.api.sign_in import ApiRequest, adding, changing, now
 from repondeur.hosting import domains, mailboxes, responders
 from repondeur.hosting.errors import Exists
 from repondeur.store.ids import new_id
@@ -83,7 +83,7 @@ def account_add(request: ApiRequest, domain: str, body: AccountIn) -> dict[str, 
     local = local_of(body.accountName, row, "accountName")
     responders.check_open(row, request.auth.customer)
     kept = mailboxes.hashed(body.password or "")
-    with changing(request):
+    with adding(request):
         mailbox, new = mailboxes.add(now(), row, local, body.description, body.aliases)
         if not new:
             raise Exists("mailbox-exists", "accountName", str(mailbox), what="values")

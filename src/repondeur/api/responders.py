@@ -25,7 +25,7 @@ from repondeur.api.shapes import (
     ResponderOut,
     TaskSpecialAccount,
 )
-from repondeur.api.sign_in import ApiRequest, changing, now
+from repondeur.api.sign_in import ApiRequest, adding, changing, now
 from repondeur.api.tasks import special
 from repondeur.hosting import addresses, audit, explaining, journal, operations, responders
 from repondeur.hosting.errors import Invalid
@@ -129,7 +129,7 @@ def _request(
     wanted: Wanted | None,
 ) -> Operation:
     t, by = now(), request.auth.customer
-    with changing(request):
+    with adding(request) if action == "add" else changing(request):
         made = operations.request(action, domain, local, wanted, by, VIA, t)
         audit.record(
             t,

@@ -52,6 +52,22 @@ def changing(request: ApiRequest) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def adding(request: ApiRequest) -> Iterator[None]:
+    """As changing(), of what is added: that it is there already is told before that the call was
+    made already. A program that adds twice within a second, in which its signatures are alike,
+    learns of the first; what a replay would add anew is taken back and refused."""
+    replayed = None
+    with transaction.atomic():
+        try:  # first, as in changing(): locks that are taken in two orders can wait for each other
+            access.spend(request.auth, now())
+        except DeniedError as error:
+            replayed = error
+        yield
+        if replayed is not None:
+            raise replayed
+
+
 def method_of(request: HttpRequest) -> str:
     """The method that was sent: middleware.py answers HEAD as GET."""
     return str(request.META.get("api.method", request.method))
