@@ -7,8 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,80 +15,28 @@ import pytest
 from django.db import OperationalError, connection
 
 from repondeur.mail.read import read
-from repondeur.rules.model import Envelope, Policy, Reason
-from tests.database import SECRET, use_database
-
-T = datetime(2026, 12, 24, 12, 0, tzinfo=UTC)
-POLICY = Policy()
-LEASE = timedelta(seconds=40)
-ALICE = "alice@example.fr"  # the responder's owner
-BOB = "bob@example.org"  # writes to Alice
-CHARLIE = "charlie@example.net"  # writes to Alice too
+from repondeur.rules.model import Envelope, Reason
+from tests.batch_house import (
+    ALICE,
+    BOB,
+    CHARLIE,
+    LEASE,
+    POLICY,
+    T,
+    answer,
+    change,
+    item,
+    reasons,
+    seed,
+    store_of,
+)
+from tests.database import use_database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A migrated database with Alice's mailbox, her alias, and her responder."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'test.db'}"
-    else:
-        url = request.getfixturevalue("postgres").database()
-    with use_database(url):
-        seed()
-        yield request.param
-
-
-def seed() -> None:
-    from repondeur.store import models as m
-
-    customer = m.Customer.objects.create_user("alice-rep", email="a@example.org", created=T)
-    offer = m.Offer.objects.get(name="unlimited")
-    domain = m.Domain.objects.create(
-        id=1, name="example.fr", customer=customer, offer=offer, created=T
-    )
-    other = m.Domain.objects.create(
-        id=2, name="example.com", customer=customer, offer=offer, created=T
-    )
-    m.Mailbox.objects.create(domain=domain, local="alice", name="Alice Petit", created=T)
-    m.Mailbox.objects.create(domain=domain, local="quiet", created=T)
-    alias = {"mailbox_domain": domain, "mailbox_local": "alice"}
-    m.Alias.objects.create(domain=domain, local="contact", **alias)
-    m.Alias.objects.create(domain=other, local="alice", **alias)
-    responder = {"text": "Je suis absente.", "created": T, "changed": T}
-    m.Responder.objects.create(domain=domain, id=7, local="alice", kind="attached", **responder)
-    m.Responder.objects.create(
-        domain=domain, id=8, local="shop", kind="free", copy_to="quiet@example.fr", **responder
-    )
-
-
-def item(sender: str = BOB, recipient: str = ALICE, number: int = 1, to: str = ""):  # type: ignore[no-untyped-def] # store types need Django first
-    from repondeur.store.entry import Item
-
-    head = read(
-        f"From: <{sender}>\r\nTo: <{to or recipient}>\r\nSubject: Question {number}\r\n"
-        f"Message-ID: <{number}@example.org>\r\n\r\nBonjour\r\n".encode()
-    )
-    return Item(Envelope(sender, recipient), head, f"<{number}@example.org>")
-
-
-def answer(*items, t: datetime = T, policy: Policy = POLICY, finished=(), tried=None):  # type: ignore[no-untyped-def] # see item
-    from repondeur.store.hot import answer
-    from repondeur.store.memory import pepper
-
-    return answer(
-        list(items), policy=policy, key=pepper(SECRET), t=t, lease=LEASE, finished=finished,
-        tried=tried,
-    )  # fmt: skip
-
-
-def reasons(outcomes) -> list[str]:  # type: ignore[no-untyped-def] # see item
-    return [outcome.decision.reason.value for outcome in outcomes]
-
-
-def change(**fields: object) -> None:
-    from repondeur.store.models import Responder
-
-    Responder.objects.filter(domain_id=1, id=7).update(**fields)
+    with store_of(request, tmp_path) as name:
+        yield name
 
 
 def journal() -> list[tuple[str, str, str]]:
@@ -130,42 +77,10 @@ def test_a_changed_text_starts_afresh(store: str) -> None:
     assert reasons(answer(item(number=3))) == ["already-answered"]
 
 
-def test_interval_zero_answers_each_message_up_to_the_rate(store: str) -> None:
-    change(interval=0)
-    outcomes = answer(*(item(number=n) for n in range(13)))
-    assert reasons(outcomes) == ["reply"] * 10 + ["rate"] * 3
-    assert reasons(answer(item(number=20), t=T + timedelta(hours=23))) == ["rate"]
-    assert reasons(answer(item(number=21), t=T + timedelta(hours=24))) == ["reply"]
-
-
-def test_interval_set_to_zero_answers_who_was_answered_before(store: str) -> None:
-    """It put off that person's mail, and all of its batch, until the longer interval was over."""
-    answer(item())
-    change(interval=0)
-    assert reasons(answer(item(number=2), t=T + timedelta(hours=1))) == ["reply"]
-
-
-def test_interval_zero_answers_when_another_node_is_ahead(store: str) -> None:
-    """A slot taken a millisecond later by the other clock put off the whole batch."""
-    change(interval=0)
-    answer(item())
-    assert reasons(answer(item(number=2), t=T - timedelta(milliseconds=1))) == ["reply"]
-
-
 def test_one_message_to_two_addresses_of_one_owner_is_answered_once(store: str) -> None:
     change(interval=0)
     outcomes = answer(item(), item(recipient="contact@example.fr", to=ALICE))
     assert reasons(outcomes) == ["reply", "already-answered"]
-
-
-def test_the_whole_service_limits_replies_to_one_correspondent(store: str) -> None:
-    policy = replace(POLICY, replies_per_hour=1)
-    assert reasons(answer(item(), policy=policy)) == ["reply"]
-    shop = "shop@example.fr"
-    assert reasons(answer(item(recipient=shop, number=2), policy=policy)) == ["rate"]
-    # The slot was given back: an hour later the shop may answer.
-    later = T + timedelta(hours=1)
-    assert reasons(answer(item(recipient=shop, number=3), policy=policy, t=later)) == ["reply"]
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,8 @@ def _setting(
 
 _LISTEN = "IPV4:PORT, [IPV6]:PORT or HOST:PORT, port 0 for any free one"
 _YES = "yes or no"
+# The times of as many replies stand in one row, which each reply writes: 14 KB (store/window.py).
+_REPLIES_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,12 +163,12 @@ class Config:
         partial(values.number, low=1, high=3650), "30", "1 to 3650", "How long the journal is kept."
     )
     replies_per_day: int = _setting(
-        partial(values.number, low=1, high=10_000), "10", "1 to 10000",
-        "Replies of one responder to one correspondent in 24 hours.",
+        partial(values.number, low=1, high=_REPLIES_MAX), "10", "1 to 1000",
+        "Replies of one responder to one correspondent in any 24 hours.",
     )  # fmt: skip
     replies_per_hour: int = _setting(
-        partial(values.number, low=1, high=100_000), "100", "1 to 100000",
-        "Replies of the whole service to one correspondent in an hour.",
+        partial(values.number, low=1, high=_REPLIES_MAX), "100", "1 to 1000",
+        "Replies of the whole service to one correspondent in any hour.",
     )  # fmt: skip
     api_calls_per_minute: int = _setting(
         partial(values.number, low=1, high=1_000_000), "1200", "1 to 1000000",

@@ -12,10 +12,10 @@ from django.db.models.functions import Cast
 from repondeur.rules.model import Reason
 from repondeur.store.fields import EPOCH
 from repondeur.store.ids import first_id
-from repondeur.store.memory import DAY_MS
 from repondeur.store.models import Journal
 
 DAY = timedelta(days=1)
+DAY_MS = DAY // timedelta(milliseconds=1)
 DAYS_MAX = 366  # of one chart: more bars than that are no picture
 
 

@@ -331,7 +331,7 @@ def recall(
     """The last two rules: what the service remembers may turn a reply into silence.
 
     Example: alice was answered yesterday and the interval is 7 days (already-answered); a robot
-    without any mark has had ten replies today (rate).
+    without any mark has had ten replies in 24 hours (rate).
     A decision that is silence already comes back as it is.
     """
     if not decision.reply:

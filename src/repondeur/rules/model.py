@@ -144,8 +144,8 @@ class Memory:
     """What the service remembers of one correspondent, as far as a responder is concerned.
 
     answered_until: not to be answered again before this instant; None when never answered.
-    replies_today: replies of this responder in the current 24 h.
-    replies_this_hour: replies of the whole service in the current hour.
+    replies_today: replies of this responder in the last 24 h.
+    replies_this_hour: replies of the whole service in the last hour.
     """
 
     answered_until: datetime | None = None

@@ -15,9 +15,7 @@ from repondeur.rules.model import Memory, Policy, Reason, Responder
 from repondeur.store.entry import Entry
 from repondeur.store.fields import from_ms, to_ms
 from repondeur.store.sql import Cursor, cursor, flat, values
-
-DAY_MS = 86_400_000
-HOUR_MS = 3_600_000
+from repondeur.store.window import DAY, HOUR
 
 
 def pepper(secret_key: str) -> bytes:
@@ -30,9 +28,9 @@ def remembered(responder: Responder, correspondent: str, key: bytes, t: datetime
     mark = _hash(correspondent, key)
     with cursor() as db:
         rows = _recollect(db, [(responder.domain_id, responder.id, mark)])
-        db.execute("SELECT hour, replies FROM throttle WHERE correspondent = %s", [mark])
+        db.execute("SELECT hour, recent FROM throttle WHERE correspondent = %s", [mark])
         throttle = db.fetchone()
-    hourly = throttle[1] if throttle and throttle[0] > to_ms(t) - HOUR_MS else 0
+    hourly = HOUR.count(to_ms(t), *throttle) if throttle else 0
     return _memory(rows.get((responder.domain_id, responder.id, mark)), responder, t, hourly)
 
 
@@ -83,21 +81,19 @@ def _reserve_round(
         " (domain_id, responder_id, correspondent, until, revision, day, replies)"
         f" VALUES {values(len(rows), '(%s, %s, %s, %s, %s, %s, 1)')}"
         " ON CONFLICT (domain_id, responder_id, correspondent) DO UPDATE SET"
-        " until = excluded.until, revision = excluded.revision,"
-        " day = CASE WHEN answered.day <= %s THEN excluded.day ELSE answered.day END,"
-        " replies = CASE WHEN answered.day <= %s THEN 1 ELSE answered.replies + 1 END"
-        # With an interval of zero `until` is now: whoever was answered under a longer one, too.
+        f" until = excluded.until, revision = excluded.revision, {DAY.add}"
         " WHERE (answered.until <= %s OR answered.revision <> excluded.revision"
+        # An interval that was made shorter holds at once. Zero answers each message, also when
+        # the clock that wrote the row is ahead of this one.
+        " OR excluded.until - excluded.day <= excluded.day - answered.day"
         " OR excluded.until = excluded.day)"
-        " AND (answered.day <= %s OR answered.replies < %s)"
+        f" AND {DAY.room}"
         " RETURNING domain_id, responder_id, correspondent",
         [
             *flat(rows),
-            now - DAY_MS,
-            now - DAY_MS,
+            *DAY.added(now, policy.replies_per_day),
             now,
-            now - DAY_MS,
-            policy.replies_per_day,
+            *DAY.room_for(now, policy.replies_per_day),
         ],
     )
     taken = {(row[0], row[1], bytes(row[2])) for row in db.fetchall()}
@@ -136,16 +132,12 @@ def _throttle(
         "INSERT INTO throttle (correspondent, hour, replies)"
         f" VALUES {values(len(marks), '(%s, %s, 1)')}"
         " ON CONFLICT (correspondent) DO UPDATE SET"
-        " hour = CASE WHEN throttle.hour <= %s THEN excluded.hour ELSE throttle.hour END,"
-        " replies = CASE WHEN throttle.hour <= %s THEN 1 ELSE throttle.replies + 1 END"
-        " WHERE throttle.hour <= %s OR throttle.replies < %s"
+        f" {HOUR.add} WHERE {HOUR.room}"
         " RETURNING correspondent",
         [
             *flat((mark, now) for mark in marks),
-            now - HOUR_MS,
-            now - HOUR_MS,
-            now - HOUR_MS,
-            policy.replies_per_hour,
+            *HOUR.added(now, policy.replies_per_hour),
+            *HOUR.room_for(now, policy.replies_per_hour),
         ],
     )
     passed = {bytes(row[0]) for row in db.fetchall()}
@@ -154,21 +146,21 @@ def _throttle(
             memory = Memory(replies_this_hour=policy.replies_per_hour)
             entry.decision = recall(entry.decision, r, memory, policy, t)
             db.execute(
-                "UPDATE answered SET until = %s, replies = replies - 1"
+                f"UPDATE answered SET until = %s, {DAY.drop}"
                 " WHERE domain_id = %s AND responder_id = %s AND correspondent = %s",
-                [now, r.domain_id, r.id, mark],
+                [now, *DAY.dropped(now), r.domain_id, r.id, mark],
             )
 
 
 def _recollect(
     db: Cursor, keys: Sequence[tuple[int, int, bytes]]
-) -> dict[tuple[int, int, bytes], tuple[int, int, int, int]]:
-    """The `answered` rows of `keys`: until, revision, day, replies."""
+) -> dict[tuple[int, int, bytes], tuple[int, int, int, str | None]]:
+    """The `answered` rows of `keys`: until, revision, day, recent."""
     db.execute(
         "WITH wanted (domain_id, responder_id, correspondent) AS"
         f" (VALUES {values(len(keys), '(%s, %s, %s)')})"
         " SELECT a.domain_id, a.responder_id, a.correspondent,"
-        " a.until, a.revision, a.day, a.replies"
+        " a.until, a.revision, a.day, a.recent"
         " FROM wanted w JOIN answered a ON a.domain_id = w.domain_id"
         " AND a.responder_id = w.responder_id AND a.correspondent = w.correspondent",
         flat(keys),
@@ -177,15 +169,16 @@ def _recollect(
 
 
 def _memory(
-    row: tuple[int, int, int, int] | None, responder: Responder, t: datetime, hourly: int
+    row: tuple[int, int, int, str | None] | None, responder: Responder, t: datetime, hourly: int
 ) -> Memory:
     if row is None:
         return Memory(replies_this_hour=hourly)
-    until, revision, day, replies = row
+    until, revision, day, recent = row
+    # A shorter interval holds at once, and a changed text starts afresh.
+    answered_until = min(from_ms(until), from_ms(day) + responder.interval)
     return Memory(
-        # A changed text starts afresh.
-        answered_until=from_ms(until) if revision == responder.revision else None,
-        replies_today=replies if day > to_ms(t) - DAY_MS else 0,
+        answered_until=answered_until if revision == responder.revision else None,
+        replies_today=DAY.count(to_ms(t), day, recent),
         replies_this_hour=hourly,
     )
 

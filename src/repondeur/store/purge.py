@@ -13,7 +13,7 @@ from django.db import connection
 
 from repondeur.store.fields import to_ms
 from repondeur.store.ids import first_id
-from repondeur.store.memory import DAY_MS, HOUR_MS
+from repondeur.store.window import DAY, HOUR
 
 CHUNK = 2000  # rows looked at or deleted at once: a few milliseconds
 DOMAINS_CHUNK = 100  # domains without anything to delete that are looked at before a pause
@@ -29,7 +29,7 @@ def sweep(t: datetime, journal_kept: timedelta) -> Iterator[int]:
 
 
 def _answered(now: int) -> Iterator[int]:
-    """Correspondents whose interval and whose day of counting are both over."""
+    """Correspondents whose interval is over, and who had no reply for a day."""
     last: tuple[int, int, bytes] | None = (-1, -1, b"")
     while last is not None:
         with connection.cursor() as cursor:
@@ -40,16 +40,17 @@ def _answered(now: int) -> Iterator[int]:
                 [*last, CHUNK],
             )
             found = cursor.fetchall()
+            over = now - DAY.length
             old = [
-                (row[0], row[1], bytes(row[2]), now)
+                (row[0], row[1], bytes(row[2]), now, over)
                 for row in found
-                if row[3] <= now and row[4] <= now - DAY_MS
+                if row[3] <= now and row[4] <= over
             ]
             if old:
-                # `until` again: the correspondent may have been answered since the SELECT.
+                # Once more: the correspondent may have been answered since the SELECT.
                 cursor.executemany(
                     "DELETE FROM answered WHERE domain_id = %s AND responder_id = %s"
-                    " AND correspondent = %s AND until <= %s",
+                    " AND correspondent = %s AND until <= %s AND day <= %s",
                     old,
                 )
         last = (found[-1][0], found[-1][1], bytes(found[-1][2])) if len(found) == CHUNK else None
@@ -66,7 +67,7 @@ def _throttle(now: int) -> Iterator[int]:
                 [last, CHUNK],
             )
             found = cursor.fetchall()
-            over = now - HOUR_MS
+            over = now - HOUR.length
             old = [(bytes(row[0]), over) for row in found if row[1] <= over]
             if old:
                 cursor.executemany(

@@ -23,7 +23,9 @@ class Answered(models.Model):
     correspondent = models.BinaryField(max_length=16)
     until = InstantField()  # not answered again before
     revision = models.IntegerField()  # of the responder when it answered
-    day = InstantField()  # start of the 24 h that `replies` counts
+    day = InstantField()  # of the last reply
+    recent = models.TextField(null=True)  # the replies of the 24 h before it (store/window.py)
+    # Nobody reads it. A node of the version before, which joins in while a fleet is upgraded, does.
     replies = models.IntegerField()
 
     class Meta:
@@ -34,8 +36,9 @@ class Throttle(models.Model):
     """Replies of the whole service to one correspondent (design §5, `rate`)."""
 
     correspondent = models.BinaryField(max_length=16, primary_key=True)
-    hour = InstantField()  # start of the hour that `replies` counts
-    replies = models.IntegerField()
+    hour = InstantField()  # of the last reply
+    recent = models.TextField(null=True)  # the replies of the hour before it
+    replies = models.IntegerField()  # as in Answered
 
     class Meta:
         db_table = "throttle"
