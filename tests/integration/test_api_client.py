@@ -69,6 +69,28 @@ def test_domains(alice: ovh.Client) -> None:
     assert alice.get(ROOT + "/account/a")["email"] == "a@alice.fr"
 
 
+def test_dates_are_written_as_ovhcloud_writes_them(house: ApiHouse, alice: ovh.Client) -> None:
+    """2026-12-24T18:00:00+01:00: `DATE_ATOM` of PHP reads no fraction of a second."""
+    added = alice.post(ROOT + "/account", accountName="dated")
+    removed = alice.delete(ROOT + "/account/dated")
+    task = alice.post(
+        ROOT + "/responder", account="b", content="Absente", copy=True, to="2099-08-31"
+    )
+    house.settled(alice)
+    current = alice.get("/auth/currentCredential")
+    shown = alice.get(ROOT + "/responder/b")
+    found = [
+        added["date"], removed["date"], task["date"], shown["to"],
+        alice.get(f"{ROOT}/task/all/{task['id']}")["date"],
+        alice.get(ROOT)["creationDate"], current["creation"], current["lastUse"],
+    ]  # fmt: skip
+    for one in found:
+        datetime.strptime(one, "%Y-%m-%dT%H:%M:%S%z")
+        assert one[-6] in "+-", one
+    alice.delete(ROOT + "/responder/b")
+    house.settled(alice)
+
+
 def test_the_whole_life(house: ApiHouse, alice: ovh.Client) -> None:
     asked = time.monotonic()
     task = alice.post(

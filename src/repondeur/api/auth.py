@@ -7,6 +7,7 @@ import binascii
 import time
 from typing import Any
 from urllib.parse import unquote_plus
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -68,14 +69,15 @@ def auth_current(request: ApiRequest) -> dict[str, Any]:
     credential = request.auth.credential
     if credential is None:
         raise access.DeniedError("FORBIDDEN", "This call was made with a token, not with a key")
+    zone = ZoneInfo(request.auth.customer.zone)
     return {
         "credentialId": credential.pk,
         "applicationId": credential.application_id,
         "status": credential.state,
         "rules": credential.rules,
-        "creation": credential.created,
-        "expiration": credential.expires,
-        "lastUse": credential.used,
+        "creation": credential.created.astimezone(zone),
+        "expiration": credential.expires and credential.expires.astimezone(zone),
+        "lastUse": credential.used and credential.used.astimezone(zone),
     }
 
 

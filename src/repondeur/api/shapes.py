@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from repondeur.hosting.access import RULES_MAX
 from repondeur.hosting.customers import PASSWORD_LENGTH
@@ -15,6 +15,14 @@ from repondeur.store.models import ADDRESS_LENGTH, LOCAL_LENGTH, SUBJECT_LENGTH
 
 _WHEN = "ISO 8601, as 2026-12-24T18:00; without an offset in the responder's time zone"
 _MESSAGE_LENGTH = 500_000  # characters: more than is ever read of a message (mail/read.py)
+
+
+# As OVHcloud writes them, 2026-12-24T18:00:00+01:00: PHP's DATE_ATOM and its kin read no fraction.
+ToTheSecond = Annotated[
+    datetime,
+    PlainSerializer(lambda t: t.isoformat(timespec="seconds")),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 
 
 def _plain(name: str) -> str:
@@ -69,9 +77,9 @@ class CurrentCredential(Out):
     applicationId: str
     status: Literal["validated"]
     rules: list[AccessRule]
-    creation: datetime
-    expiration: datetime | None
-    lastUse: datetime | None
+    creation: ToTheSecond
+    expiration: ToTheSecond | None
+    lastUse: ToTheSecond | None
     allowedIPs: None = None
     ovhSupport: Literal[False] = False
 
@@ -119,7 +127,7 @@ class DomainOut(Out):
     allowedResponders: int | None = Field(description="null: without limit")
     accounts: int
     responders: int
-    creationDate: datetime
+    creationDate: ToTheSecond
     status: Literal["ok", "readOnly"]
     # OVHcloud's, about its own servers.
     allowedAccountSize: None = None
@@ -171,7 +179,7 @@ class TaskPop(Out):
     """A change of the directory; it is done when it is answered."""
 
     action: Literal["addAccount", "deleteAccount"]
-    date: datetime
+    date: ToTheSecond
     domain: str
     id: str
     name: str
@@ -251,7 +259,7 @@ class TaskSpecialAccount(Out):
 
     account: str
     action: Literal["add", "change", "delete"]
-    date: datetime
+    date: ToTheSecond
     domain: str
     id: str
     type: Literal["responder"] = "responder"
