@@ -93,7 +93,7 @@ def add(
 @json_option
 @pass_session
 def list_(session: Session, search: str, domain: str | None, as_json: bool) -> None:
-    """List mailboxes, all or those with SEARCH in address, alias or name."""
+    """List mailboxes, all or those with SEARCH in address or name, or as an alias."""
     session.open()
     from repondeur.hosting import domains, mailboxes
 

@@ -20,7 +20,7 @@ from repondeur.hosting.errors import (
     refuse,
 )
 from repondeur.hosting.listing import has
-from repondeur.store.models import Alias, Answered, Domain, Mailbox, Responder
+from repondeur.store.models import Alias, Answered, Customer, Domain, Mailbox, Responder
 
 NAME_LENGTH = 200
 
@@ -33,20 +33,41 @@ def get(domain: Domain, local: str, field: str = "address") -> Mailbox:
     return mailbox
 
 
-def find(domain: Domain | None = None, search: str = "") -> QuerySet[Mailbox]:
-    """Mailboxes whose address, name or alias has `search`, by address."""
+def find(
+    domain: Domain | None = None, search: str = "", customer: Customer | None = None
+) -> QuerySet[Mailbox]:
+    """Mailboxes whose address or name has `search`, by address; also the one of an alias.
+
+    Within a domain an alias is found by a part, too; among all it would be a scan of all.
+    """
     query = Mailbox.objects.select_related("domain").order_by("domain__name", "local")
     if domain is not None:
         query = query.filter(domain=domain)
+    if customer is not None:
+        query = query.filter(domain__customer=customer)
     if search:
-        found = has(search) | Q(name__icontains=search)
-        aliases = Alias.objects.filter(has(search))
+        found = has(search)
+        if "@" not in search:
+            found |= Q(name__icontains=search)
         if domain is None:
-            found |= Q(pk__in=aliases.values("mailbox_domain", "mailbox_local"))
+            found |= _of_alias(search)
         else:
-            found |= Q(local__in=aliases.filter(mailbox_domain=domain).values("mailbox_local"))
+            aliases = Alias.objects.filter(has(search), mailbox_domain=domain)
+            found |= Q(local__in=aliases.values("mailbox_local"))
         query = query.filter(found)
     return query
+
+
+def _of_alias(address: str) -> Q:
+    """The mailbox of this alias; no condition where it is none."""
+    try:
+        local, name = addresses.address(address)
+    except Invalid:
+        return Q()
+    alias = Alias.objects.filter(domain__name=name, local=local).first()
+    if alias is None:
+        return Q()
+    return Q(domain_id=alias.mailbox_domain_id, local=alias.mailbox_local)
 
 
 def without_responder(domain: Domain, search: str = "") -> QuerySet[Mailbox]:
