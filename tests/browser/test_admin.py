@@ -17,7 +17,18 @@ def house() -> Iterator[Desk]:
 
 @pytest.mark.parametrize(
     "path",
-    ["", "store/customer/", "store/customer/add/", "store/domain/", "store/offer/", "jsi18n/"],
+    [
+        "",
+        "store/customer/",
+        "store/customer/add/",
+        "store/domain/",
+        "store/offer/",
+        "jsi18n/",
+        "store/mailbox/",
+        "store/mailbox/add/",
+        "store/mailbox/a@example.org/change/",
+        "store/mailbox/a@example.org/delete/",
+    ],
 )
 def test_only_staff_come_in(house: Desk, path: str) -> None:
     with house.page("bob-rep") as page:
@@ -102,12 +113,17 @@ def french(house: Desk) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("", ["clients", "domaines", "offres"]),
+        ("", ["clients", "domaines", "offres", "boîtes e-mail", "hébergement"]),
         (
             "store/customer/",
             ["identifiant client", "adresse e-mail", "bloqué", "peut se connecter"],
         ),
-        ("store/domain/", ["domaine", "client", "offre", "état mx"]),
+        (
+            "store/domain/",
+            ["domaine", "client", "offre", "état mx", "pas encore connu", "non, ailleurs"],
+        ),
+        ("store/mailbox/", ["adresse, nom ou alias", "répondeur", "ajouter une boîte e-mail"]),
+        ("store/mailbox/a@example.org/change/", ["nom", "alias", "supprimer"]),
         ("store/offer/add/", ["offre", "boîtes e-mail au plus", "répondeurs au plus"]),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.panel_house import PASSWORD, House, house
 
@@ -34,6 +37,7 @@ DELEGATE = {
     "mfa_download_recovery_codes", "mfa_list_webauthn", "mfa_add_webauthn", "mfa_edit_webauthn",
     "mfa_remove_webauthn",
 }  # fmt: skip
+ADD = "/emails/alice.fr/responders/add/"
 OWNED = {"name", "responder_id", "operation_id", "pk"}  # parts of a route that name Alice's things
 
 
@@ -84,7 +88,7 @@ def asked(place: House) -> list[Asked]:
     _key, consent = access.ask(application, access.EVERYTHING, "", t)
     values: dict[str, dict[str, Any]] = {
         "": {"name": "alice.fr", "responder_id": responder, "operation_id": failed.id,
-             "pk": key.pk, "nic": "alice-rep"},
+             "pk": key.pk, "nic": "alice-rep", "address": "a@alice.fr"},
         "consent": {"token": consent},
         "invitation": {"token": delegates.invite(t, place.domain(), "b", alice).token},
         "account_reset_password_from_key": {"uidb36": "1", "key": "a-b"},
@@ -259,17 +263,114 @@ def assert_shut(client: Client, found: list[Asked]) -> None:
                 assert answer.headers["Location"].startswith("/sign-in/"), one.name
 
 
-def test_another_customers_address_in_the_form_is_refused(place: House) -> None:
+def form(place: House, **changed: str) -> dict[str, str]:
+    """A responder for a mailbox of Alice's, as a browser sends it that was given the page."""
+    page = place.client("alice-rep").get(ADD).content.decode()
+    given = re.search(r'name="offered" value="([^"]*)"', page)
+    assert given is not None
+    return {"offered": html.unescape(given[1]), "kind": "attached", "mailbox": "a",
+            "duration": "permanent", "text": "x", "copy": "on", "interval": "0", "language": "fr",
+            "audience": "everyone", **changed}  # fmt: skip
+
+
+def not_theirs(said: list[Any]) -> dict[str, Any]:
+    """The one line of the log that tells of it."""
+    (line,) = [one for one in said if one["event"] == "panel: not theirs"]
+    return dict(line)
+
+
+@pytest.mark.parametrize("path", [ADD, "/emails/alice.fr/responders/preview/"])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"mailbox": "a@bob.net"},
+        {"mailbox": "../../bob.net"},
+        {"mailbox": "mallory"},
+        {"mailbox": "mallory@alice.fr"},
+        {"mailbox": "mallory", "offered": ""},
+        {"mailbox": "mallory", "offered": '["mallory"]'},
+        {"mailbox": "x" * 300},
+        {"mailbox": "a\0"},
+    ],
+)
+def test_a_mailbox_that_the_list_never_had_is_not_there(
+    place: House, path: str, changed: dict[str, str]
+) -> None:
+    """404 and a line of the log: somebody changed the form (issue 3)."""
+    sent = form(place, **changed)
     alice, before = place.client("alice-rep"), state()
-    for mailbox in ("a@bob.net", "../../bob.net", "nobody"):
-        answer = alice.post(
-            "/emails/alice.fr/responders/add/",
-            {"kind": "attached", "mailbox": mailbox, "duration": "permanent", "text": "x",
-             "copy": "on", "interval": "0", "language": "fr", "audience": "everyone"},
-        )  # fmt: skip
-        assert answer.status_code == 200
-        assert b"id_mailbox_error" in answer.content
+    for more in ({}, {"preview": "yes"}):
+        with capture_logs() as said:
+            assert alice.post(path, {**sent, **more}).status_code == 404
+        line = not_theirs(said)
+        assert (line["customer"], line["asked"]) == ("alice-rep", path)
+        assert changed["mailbox"].startswith(line["mailbox"])
     assert state() == before
+
+
+@pytest.mark.parametrize("gone", ["a", "b@alice.fr"])
+def test_a_mailbox_that_is_gone_meanwhile_is_told_beside_the_list(place: House, gone: str) -> None:
+    from repondeur.hosting import mailboxes
+
+    sent = form(place, mailbox=gone)
+    mailboxes.remove(mailboxes.get(place.domain(), gone.partition("@")[0]))
+    answer = place.client("alice-rep").post(ADD, sent)
+    assert answer.status_code == 200
+    assert b"id_mailbox_error" in answer.content
+
+
+def test_a_mailbox_that_has_a_responder_meanwhile_is_told_beside_the_list(place: House) -> None:
+    sent = form(place)
+    place.responder("a")
+    answer = place.client("alice-rep").post(ADD, sent)
+    assert answer.status_code == 200
+    assert "a@alice.fr a déjà un répondeur" in answer.content.decode()
+
+
+@pytest.mark.parametrize("typed", ["nobody", "x" * 300, "a@bob.net", "anna@nowhere.example"])
+def test_where_the_mailbox_is_typed_a_slip_is_told_beside_the_field(
+    place: House, typed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("repondeur.panel.forms.responder.CHOICES_MAX", 2)
+    sent = form(place, mailbox=typed)
+    assert b"id_mailbox_error" in place.client("alice-rep").post(ADD, sent).content
+    # Some mailboxes are gone meanwhile: the page would have a list now.
+    monkeypatch.setattr("repondeur.panel.forms.responder.CHOICES_MAX", 100)
+    assert b"id_mailbox_error" in place.client("alice-rep").post(ADD, sent).content
+
+
+@pytest.mark.parametrize("typed", ["a@bob.net", "free@bob.net"])
+def test_a_free_address_in_another_domain_is_told_beside_the_field(
+    place: House, typed: str
+) -> None:
+    answer = place.client("alice-rep").post(ADD, form(place, kind="free", name=typed, copy=""))
+    assert b"id_name_error" in answer.content
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{ADD}?mailbox=mallory", f"{ADD}?mailbox=a@bob.net", f"{ADD}?mailbox=a%00b",
+        "/emails/alice.fr/owners/invite/?mailbox=a@bob.net",
+        "/emails/alice.fr/owners/withdraw/?mailbox=mallory",
+        "/emails/bob.net/", "/emails/alice.fr/responders/{bobs}/edit/",
+        "/emails/alice.fr/responders/{bobs}/journal/file/",
+    ],
+)  # fmt: skip
+def test_what_is_not_theirs_is_logged(place: House, path: str) -> None:
+    path = path.format(bobs=place.responder("a", "bob.net"))
+    with capture_logs() as said:
+        assert place.client("alice-rep").get(path).status_code == 404
+    line = not_theirs(said)
+    assert (line["customer"], line["asked"]) == ("alice-rep", path.partition("?")[0])
+
+
+def test_a_responder_of_another_domain_in_the_preview_is_not_there(place: House) -> None:
+    sent = {**form(place), "responder": str(place.responder("a", "bob.net"))}
+    with capture_logs() as said:
+        path = "/emails/alice.fr/responders/preview/"
+        assert place.client("alice-rep").post(path, sent).status_code == 404
+    assert not_theirs(said)["customer"] == "alice-rep"
 
 
 def test_each_page_carries_the_headers(place: House) -> None:

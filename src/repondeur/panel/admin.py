@@ -1,7 +1,8 @@
 """What the hoster's staff see and change: customers, offers, domains.
 
-Changes go through the service layer. Mailboxes and responders are seen and changed in the panel
-itself, by acting as their customer (views/act_as.py); Django's admin takes no composite keys.
+Changes go through the service layer. Mailboxes have pages of their own beside these
+(views/staff_mailboxes.py); responders are seen and changed in the panel itself, by acting as their
+customer (views/act_as.py).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest
-from django.urls import path
+from django.urls import path, reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 
@@ -25,7 +27,7 @@ from repondeur.hosting.errors import HostingError
 from repondeur.panel import signals
 from repondeur.panel.sentences import sentence
 from repondeur.panel.views.common import clock
-from repondeur.store.models import Customer, Domain, Offer
+from repondeur.store.models import Customer, Domain, Mailbox, Offer
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -36,6 +38,7 @@ NAMES: Mapping[type[Model], tuple[StrOrPromise, StrOrPromise]] = {
     Customer: (_("customer"), _("customers")),
     Domain: (_("domain"), _("domains")),
     Offer: (_("offer"), _("offers")),
+    Mailbox: (_("mailbox"), _("mailboxes")),
 }
 LABELS: Mapping[type[Model], Mapping[str, StrOrPromise]] = {
     Customer: {
@@ -66,15 +69,23 @@ LABELS: Mapping[type[Model], Mapping[str, StrOrPromise]] = {
 }
 
 
+MX_STATES: Mapping[str, StrOrPromise] = {
+    Domain.MX.UNKNOWN: _("not known yet"),
+    Domain.MX.VALID: _("yes"),
+    Domain.MX.ELSEWHERE: _("no, elsewhere"),
+}
+
+
 def _name(model: type[Model]) -> None:
     options = model._meta
     options.verbose_name, options.verbose_name_plural = NAMES[model]
-    for field, label in LABELS[model].items():
+    for field, label in LABELS.get(model, {}).items():
         options.get_field(field).verbose_name = label  # type: ignore[union-attr] # columns, all
 
 
 for _model in NAMES:
     _name(_model)
+Domain._meta.app_config.verbose_name = _("Hosting")
 
 
 class Site(admin.AdminSite):
@@ -109,6 +120,25 @@ class Site(admin.AdminSite):
               for name, to in own.items()),
             *kept,
         ]  # fmt: skip
+
+    def get_app_list(
+        self, request: HttpRequest, app_label: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Django's, and the pages of mailboxes beside it."""
+        found: list[dict[str, Any]] = super().get_app_list(request, app_label)
+        for app in found:
+            if app["app_label"] == Mailbox._meta.app_label:
+                app["models"].append({
+                    "model": Mailbox,
+                    "name": capfirst(Mailbox._meta.verbose_name_plural),
+                    "object_name": Mailbox._meta.object_name,
+                    "perms": {"add": True, "change": True, "delete": True, "view": True},
+                    "admin_url": reverse("staff_mailboxes"),
+                    "add_url": reverse("staff_mailbox_add"),
+                    "view_only": False,
+                })  # fmt: skip
+                app["models"].sort(key=lambda model: str(model["name"]))
+        return found
 
 
 site = Site(name="staff")
@@ -257,11 +287,37 @@ class CustomerAdmin(_StaffAdmin):
             signals.write(request, stored, action, stored.nic)
 
 
+@admin.display(description=LABELS[Domain]["mx"], ordering="mx")
+def mx_state(domain: Domain) -> str:
+    return str(MX_STATES[domain.mx])
+
+
+class MXFilter(admin.SimpleListFilter):
+    """By the MX state, in the reader's language."""
+
+    title = LABELS[Domain]["mx"]
+    parameter_name = "mx"
+
+    def lookups(
+        self,
+        request: HttpRequest,  # noqa: ARG002 (Django's signature)
+        model_admin: Any,  # noqa: ARG002 (Django's signature)
+    ) -> list[tuple[str, StrOrPromise]]:
+        return list(MX_STATES.items())
+
+    def queryset(
+        self,
+        request: HttpRequest,  # noqa: ARG002 (Django's signature)
+        rows: QuerySet[Any],
+    ) -> QuerySet[Any]:
+        return rows.filter(mx=self.value()) if self.value() else rows
+
+
 @admin.register(Domain, site=site)
 class DomainAdmin(_StaffAdmin):
     form = DomainForm
-    list_display = ("name", "customer", "offer", "frozen", "mx")
-    list_filter = ("offer", "frozen", "mx")
+    list_display = ("name", "customer", "offer", "frozen", mx_state)
+    list_filter = ("offer", "frozen", MXFilter)
     list_select_related = ("customer", "offer")
     search_fields = ("name", "customer__nic")
     autocomplete_fields = ("customer",)
@@ -273,8 +329,8 @@ class DomainAdmin(_StaffAdmin):
         self,
         request: HttpRequest,  # noqa: ARG002 (Django's signature)
         obj: Model | None = None,
-    ) -> list[str]:
-        return ["name", "mx", "mx_found", "mx_checked"] if obj is not None else []
+    ) -> list[Any]:
+        return ["name", mx_state, "mx_found", "mx_checked"] if obj is not None else []
 
     def save_model(
         self, request: HttpRequest, obj: Domain, form: forms.ModelForm[Any], change: bool

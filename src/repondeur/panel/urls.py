@@ -25,6 +25,7 @@ from repondeur.panel.views import (
     operations,
     own,
     responders,
+    staff_mailboxes,
     tester,
 )
 
@@ -122,6 +123,20 @@ _account = [
 _staff = [
     path("staff/act-as/<str:nic>/", act_as.start, name="act_as"),
     path("staff/back/", act_as.stop, name="act_as_end"),
+    path("staff/store/mailbox/", site.admin_view(staff_mailboxes.listing), name="staff_mailboxes"),
+    path(
+        "staff/store/mailbox/add/", site.admin_view(staff_mailboxes.add), name="staff_mailbox_add"
+    ),
+    path(
+        "staff/store/mailbox/<path:address>/change/",
+        site.admin_view(staff_mailboxes.change),
+        name="staff_mailbox_change",
+    ),
+    path(
+        "staff/store/mailbox/<path:address>/delete/",
+        site.admin_view(staff_mailboxes.delete),
+        name="staff_mailbox_delete",
+    ),
     path("staff/", site.urls),
 ]
 

@@ -16,6 +16,7 @@ from repondeur.hosting import addresses, mailboxes, responders
 from repondeur.hosting.errors import HostingError, Invalid
 from repondeur.hosting.markup import from_text, plain_text
 from repondeur.hosting.wanted import Wanted, clean, from_responder, when
+from repondeur.panel.forms import offered
 from repondeur.panel.forms.account import city
 from repondeur.panel.forms.choices import DAY, INTERVALS, intervals, languages
 from repondeur.panel.forms.moments import date_field, time_field
@@ -44,6 +45,7 @@ class ResponderForm(forms.Form):
 
     operation = forms.IntegerField(widget=forms.HiddenInput, required=False)
     version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    offered = forms.CharField(widget=forms.HiddenInput, required=False)
     kind = forms.ChoiceField(
         label=_("This responder is"),
         widget=forms.RadioSelect,
@@ -151,7 +153,7 @@ class ResponderForm(forms.Form):
         if not self.fixed:
             self._offer_mailboxes()
         else:
-            for name in ("kind", "mailbox", "name"):
+            for name in ("offered", "kind", "mailbox", "name"):
                 del self.fields[name]
 
     # -- What the page offers
@@ -187,15 +189,17 @@ class ResponderForm(forms.Form):
         self.many_mailboxes = len(found) > CHOICES_MAX
         self.no_mailboxes = not found
         widget: forms.Widget
+        shown = [(local, _label(local, self.domain.name, name)) for local, name in found]
         if self.many_mailboxes:
             attrs = {"list": "mailboxes", "autocomplete": "off", "autocapitalize": "none"}
             widget = forms.TextInput(attrs=attrs)
         else:
-            shown = [(local, _label(local, self.domain.name, name)) for local, name in found]
             typed = self.data.get("mailbox") or self.initial.get("mailbox") or ""
             if typed and all(typed != local for local, _name in shown):
                 shown.append((typed, typed))
             widget = forms.Select(choices=[("", _("Choose a mailbox")), *shown])
+        locals_ = None if self.many_mailboxes else [local for local, _shown in shown]
+        self.initial["offered"] = offered.signed(locals_)
         self.fields["mailbox"].widget = widget
         if self.no_mailboxes and not self.is_bound:
             self.initial["kind"] = FREE
@@ -234,6 +238,14 @@ class ResponderForm(forms.Form):
         return values
 
     @property
+    def forged(self) -> str:
+        """The chosen mailbox that the list never had; "" for what people choose or type."""
+        chosen = self._without_domain(self.data.get("mailbox", ""))
+        if self.fixed or self._free or self.many_mailboxes:
+            return ""
+        return "" if offered.has(self.data.get("offered", ""), chosen) else chosen
+
+    @property
     def _free(self) -> bool:
         if self.responder is not None:
             return self.responder.kind == FREE
@@ -246,13 +258,15 @@ class ResponderForm(forms.Form):
             empty = _("Write the name of the address.") if self._free else _("Choose a mailbox.")
             self.add_error(field, str(empty))
             return ""
-        # People also type or paste the whole address.
-        text = text.strip().removesuffix("@" + self.domain.name)
         try:
-            return addresses.local_part(text, field)
+            return addresses.local_part(self._without_domain(text), field)
         except Invalid as error:
             self.add_error(field, sentence(error))
             return ""
+
+    def _without_domain(self, text: str) -> str:
+        """People also type or paste the whole address."""
+        return text.strip().removesuffix("@" + self.domain.name)
 
     def wanted(self) -> Wanted:
         """What was chosen, as far as it can be read; errors stand beside their fields."""

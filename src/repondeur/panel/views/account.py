@@ -47,6 +47,9 @@ ACTIONS: dict[Action, Promise] = {
     Action.RESPONDER_ADD: _("Responder added"),
     Action.RESPONDER_CHANGE: _("Responder changed"),
     Action.RESPONDER_DELETE: _("Responder removed"),
+    Action.MAILBOX_ADD: _("Mailbox added by your hoster"),
+    Action.MAILBOX_CHANGE: _("Mailbox changed by your hoster"),
+    Action.MAILBOX_DELETE: _("Mailbox removed by your hoster"),
     Action.DELEGATE_INVITED: _("Mailbox owner invited"),
     Action.DELEGATE_ACCEPTED: _("Invitation accepted"),
     Action.DELEGATE_WITHDRAWN: _("Mailbox owner’s access withdrawn"),
@@ -55,6 +58,8 @@ ACTIONS: dict[Action, Promise] = {
     Action.STAFF_CAME: _("Your hoster’s support opened your pages"),
     Action.STAFF_LEFT: _("Your hoster’s support left your pages"),
 }
+
+_WORDS: dict[str, Promise] = {str(action): words for action, words in ACTIONS.items()}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -81,7 +86,8 @@ def preferences(request: HttpRequest) -> HttpResponse:
 def log(request: HttpRequest) -> HttpResponse:
     """Who did what, the newest first."""
     shown = page(audit.find(customer(request)), page_number(request), PAGE_SIZE)
-    lines = [{"event": one, "words": ACTIONS[Action(one.action)]} for one in shown.rows]
+    # During an upgrade a newer node may write what this one has no words for.
+    lines = [{"event": one, "words": _WORDS.get(one.action, one.action)} for one in shown.rows]
     return render(request, "panel/account/log.html", {"page": shown, "lines": lines})
 
 

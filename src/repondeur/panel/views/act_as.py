@@ -16,14 +16,14 @@ from repondeur.hosting.audit import Action
 from repondeur.hosting.errors import HostingError
 from repondeur.panel import signals
 from repondeur.panel.middleware import ACTING
-from repondeur.panel.views.common import customer
+from repondeur.panel.views.common import absent, customer
 
 
 @require_POST
 def start(request: HttpRequest, nic: str) -> HttpResponse:
     """Only for staff, and never as another member of staff: nobody gains rights by it."""
     if not customer(request).is_staff:
-        raise Http404
+        raise absent(request)
     try:
         other = customers.get(nic)
     except HostingError as error:

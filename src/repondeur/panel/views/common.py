@@ -41,6 +41,12 @@ def manages(request: HttpRequest, domain: Domain, local: str) -> bool:
     return own is None or any((box.domain_id, box.local) == (domain.pk, local) for box in own)
 
 
+def absent(request: HttpRequest, **asked: object) -> Http404:
+    """404 for what is not theirs, as for what is not there: no page of ours leads to it."""
+    log.info("panel: not theirs", customer=customer(request).nic, asked=request.path_info, **asked)
+    return Http404()
+
+
 def domain_of(request: HttpRequest, name: str) -> Domain:
     """The customer's domain. Another customer's is as absent as one that is not there: 404.
 
@@ -56,8 +62,7 @@ def domain_of(request: HttpRequest, name: str) -> Domain:
             return found
         return domains.get(name, customer=customer(request))
     except HostingError as error:
-        log.info("panel: not theirs", customer=customer(request).nic, asked=request.path_info)
-        raise Http404 from error
+        raise absent(request) from error
 
 
 def page_number(request: HttpRequest) -> int:

@@ -15,7 +15,7 @@ from repondeur.hosting.listing import page
 from repondeur.panel import invitations, signals
 from repondeur.panel.sentences import sentence
 from repondeur.panel.templatetags.panel import domain as as_written
-from repondeur.panel.views.common import clock, customer, domain_of, page_number
+from repondeur.panel.views.common import absent, clock, customer, domain_of, page_number
 from repondeur.store.models import Delegation, Domain, Mailbox
 
 PAGE_SIZE = 50
@@ -86,7 +86,8 @@ def withdraw(request: HttpRequest, name: str) -> HttpResponse:
 def _mailbox(request: HttpRequest, domain: Domain) -> Mailbox:
     """The mailbox that the page is about, else 404."""
     values = request.POST if request.method == "POST" else request.GET
+    asked = values.get("mailbox", "").replace("\0", "")
     try:
-        return mailboxes.get(domain, values.get("mailbox", "").replace("\0", ""))
+        return mailboxes.get(domain, asked)
     except HostingError as error:
-        raise Http404 from error
+        raise absent(request, mailbox=asked) from error

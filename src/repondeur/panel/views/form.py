@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -17,11 +17,12 @@ from repondeur.hosting.wanted import Wanted
 from repondeur.panel import kept
 from repondeur.panel.forms.responder import SECTIONS, ResponderForm
 from repondeur.panel.sentences import sentence
-from repondeur.panel.views.common import boxes, clock, customer, domain_of
+from repondeur.panel.views.common import absent, boxes, clock, customer, domain_of
 from repondeur.panel.views.responders import back, note, responder_of
 from repondeur.store.models import Domain, Mailbox, Responder
 
 _DATES = re.compile(r"\{\{\s*(start|end)\s*\}\}")  # as mail/reply.py replaces them
+LOGGED_LENGTH = 255  # of what was asked for: longer is no address
 SUGGESTIONS = 20  # mailboxes offered while one types
 
 
@@ -39,6 +40,7 @@ def add(request: HttpRequest, name: str) -> HttpResponse:
         "mailbox": request.GET.get("mailbox", ""),
         "name": request.GET.get("name", ""),
     }
+    _check_mailbox(request, domain, chosen["mailbox"])
     initial: dict[str, Any] = {key: value for key, value in chosen.items() if value}
     if chosen["name"]:
         initial["kind"] = Responder.Kind.FREE.value
@@ -59,8 +61,18 @@ def _own(request: HttpRequest, domain: Domain) -> dict[str, Any]:
     here = [box.local for box in own if box.domain_id == domain.pk]
     asked = request.POST.get("mailbox") or request.GET.get("mailbox") or here[0]
     if asked not in here:
-        raise Http404
+        raise absent(request, mailbox=asked)
     return {"local": asked, "zone": customer(request).zone}
+
+
+def _check_mailbox(request: HttpRequest, domain: Domain, asked: str) -> None:
+    """404 where no mailbox of the domain is called so; "" is none that was asked for."""
+    if not asked:
+        return
+    local = asked.replace("\0", "\N{REPLACEMENT CHARACTER}")  # PostgreSQL refuses a NUL
+    there = Mailbox.objects.filter(domain=domain, local=local)
+    if not there.exists():
+        raise absent(request, mailbox=asked[:LOGGED_LENGTH])
 
 
 def _full(domain: Domain) -> bool:
@@ -101,12 +113,15 @@ def _edit(
     overtaken = False
     if request.method == "POST" and "preview" in request.POST:
         form.is_valid()
+        _check_mailbox(request, domain, form.forged)
         shown = _preview(domain, form)
     elif request.method == "POST":
         done = _done(domain, form)
         if done is not None:
             return done
-        if form.is_valid():
+        valid = form.is_valid()
+        _check_mailbox(request, domain, form.forged)
+        if valid:
             try:
                 return _save(request, domain, form)
             except HostingError as error:
@@ -178,6 +193,7 @@ def preview_part(request: HttpRequest, name: str) -> HttpResponse:
     own = _own(request, domain)
     form = ResponderForm(domain, clock(), request.POST, responder=responder, **own)
     form.is_valid()
+    _check_mailbox(request, domain, form.forged)
     context = {"preview": _preview(domain, form), "gaps": _gaps(form.wanted())}
     return render(request, "panel/responders/preview.html", context)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
@@ -11,7 +11,7 @@ from repondeur.hosting import operations
 from repondeur.hosting.errors import HostingError
 from repondeur.hosting.listing import page
 from repondeur.panel.sentences import sentence
-from repondeur.panel.views.common import clock, customer, domain_of, manages, page_number
+from repondeur.panel.views.common import absent, clock, customer, domain_of, manages, page_number
 from repondeur.panel.views.responders import back, note
 
 PAGE_SIZE = 50
@@ -37,9 +37,9 @@ def retry(request: HttpRequest, name: str, operation_id: int) -> HttpResponse:
     try:
         failed = operations.get(domain, operation_id)
     except HostingError as error:
-        raise Http404 from error
+        raise absent(request) from error
     if not manages(request, domain, failed.local):
-        raise Http404
+        raise absent(request)
     try:
         again = operations.retry(failed, customer(request), "panel", clock())
     except HostingError as error:

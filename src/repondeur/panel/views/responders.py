@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -21,6 +21,7 @@ from repondeur.panel import signals
 from repondeur.panel.rows import OPERATIONS_SHOWN, merge, refresh_after, under_way
 from repondeur.panel.sentences import sentence
 from repondeur.panel.views.common import (
+    absent,
     boxes,
     clock,
     customer,
@@ -57,7 +58,7 @@ def responder_of(request: HttpRequest, domain: Domain, responder_id: int) -> Res
     """The domain's responder of this id, if it is theirs, else 404."""
     found = responders.find(domain).filter(id=responder_id).first()
     if found is None or not manages(request, domain, found.local):
-        raise Http404
+        raise absent(request, responder=responder_id)
     return found
 
 
