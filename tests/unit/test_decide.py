@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import tracemalloc
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -419,6 +421,31 @@ def test_trace_of_a_reply_shows_every_rule() -> None:
 
 def test_what_was_found_is_cut() -> None:
     assert len(judge({"precedence": "bulk " + "x" * 9000}).found) <= 120
+
+
+@pytest.mark.parametrize("unit", ["\\", "a", "a=", "<", "a@", "=?a?q?", '"', ";", "1-", "a "])
+def test_a_field_of_any_length_is_judged_in_bounded_time(unit: str) -> None:
+    """X-Loop took five seconds."""
+    value = (unit * 65_536)[:65_536]
+    started = time.process_time()
+    for name in (
+        *("x-loop", "auto-submitted", "precedence", "content-type", "authentication-results"),
+        *("in-reply-to", "references", "subject", "x-mailer", "x-spam-status"),
+    ):
+        judge({name: value}, policy=OURS)
+    assert time.process_time() - started < 1.5  # 0.1 s here
+
+
+def test_the_names_of_programs_fill_no_memory() -> None:
+    """Each X-Mailer of 64 KB was remembered, 4,096 of them: 256 MB and more."""
+    tracemalloc.start()
+    try:
+        for number in range(300):
+            judge({"x-mailer": f"{number} " + "x" * 65_000})
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 2_000_000
 
 
 ANY_TEXT = st.text(max_size=60) | st.sampled_from(

@@ -36,7 +36,8 @@ BULK_WORDS = frozenset({"bulk", "junk", "list", "auto_reply"})
 # things than no automatic reply, so they do not count.
 SUPPRESS_WORDS = frozenset({"all", "oof", "autoreply"})
 
-_ADDRESSES = re.compile(r"[^\s<>\"(),;:]+@[^\s<>\"(),;:]+")
+# What may be an address. No "@" in it: looking for one from each letter takes quadratic time.
+_WORD = re.compile(r"[^\s<>\"(),;:]+")
 
 # A message in a loop crosses a server of ours at least twice a turn. RFC 5321 §6.3 bids relays
 # to allow at least 100 fields before they refuse; Postfix's hopcount_limit is 50. We only keep
@@ -141,7 +142,7 @@ def loop(case: Case) -> Spoken | None:
         for value in head.all("x-loop"):
             lower = value.lower()
             # Whole addresses: annemarie@ is not marie@.
-            named = set(_ADDRESSES.findall(lower))
+            named = set(_WORD.findall(lower))
             if (
                 not named.isdisjoint(case.responder.owned)
                 or case.responder.address in named

@@ -18,6 +18,8 @@ from repondeur.rules.programs import THRESHOLD
 
 # What a signal shows of the field it was found in.
 FOUND_LENGTH = 60
+# Characters of a program's name that are looked at, and kept: real ones stay under 150.
+PROGRAM_LENGTH = 256
 
 _FIELD_NAMES = frozenset(programs.FIELDS)
 _PROGRAMS_WORDS = programs.ROBOTS | programs.NOTICES | programs.ROLES
@@ -263,7 +265,7 @@ def _of_program(head: Head) -> Iterator[Signal]:
     """The writing program's name. Examples: X-Mailer: PHPMailer 6.9; User-Agent: Thunderbird."""
     for field in ("x-mailer", "user-agent"):
         value = head.first(field)
-        signal = _program(value) if value else None
+        signal = _program(value[:PROGRAM_LENGTH]) if value else None
         if signal is not None:
             yield signal
             return
