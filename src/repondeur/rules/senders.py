@@ -29,11 +29,13 @@ PROGRAMS = vocabulary(
 NO_REPLY = vocabulary(
     """
     noreply noreplies noreplay donotreply dontreply donotrespond noresponse noanswer doesnotreply
-    notreply nevereply unmonitored devnull donotuse donotanswer cannotreply
+    notreply nevereply neverreply unmonitored notmonitored devnull donotuse donotanswer cannotreply
+    dontrespond dontanswer pleasedonotreply pleasenoreply
     nepasrepondre nepasrépondre pasdereponse pasderéponse sansreponse nereponspas nepasreponde
     nerepondezpas nerépondezpas nerepondrepas noreponse aucunereponse
+    mercidenepasrepondre svpnepasrepondre
     nichtantworten keineantwort keineantworten nichtbeantworten antwortnicht nichtreagieren
-    keinerueckantwort keinerückantwort antwortennicht
+    keinerueckantwort keinerückantwort antwortennicht bittenichtantworten bittenichtbeantworten
     noresponder noresponda norespondas norespuesta nocontestar noconteste nocontestes norespondan
     sinrespuesta noreplicar
     nonrispondere nonrispondi norisposta nonrisponda nonrispondete nessunarisposta senzarisposta
