@@ -181,7 +181,7 @@ REFUSED = [
     (2, "message: is empty", ("b@example.org", "--message", " ")),
     (
         2,
-        "to: has passed; found '2020-01-02T00:00:00+01:00'",
+        "to: has passed; found '2020-01-01 (until 2020-01-02T00:00:00+01:00)'",
         ("b@example.org", "--to", "2020-01-01"),
     ),
     (2, "found '400d'", ("b@example.org", "--interval", "400d")),

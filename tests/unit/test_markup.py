@@ -23,6 +23,12 @@ from repondeur.hosting.markup import from_text, plain_text, sanitised
         ("<p>1 &lt; 2 &amp;&nbsp;3 {{end}}</p>", "1 < 2 &\xa03 {{end}}"),
         ("<p>a</p><p><br></p><p><br></p><p>b</p>", "a\n\nb"),
         ("<h1>Away</h1>until Monday<script>x</script>", "Away\n\nuntil Monday"),
+        (
+            "<div>one</div><div>two <b>three</b></div><hr><h4>four</h4>five",
+            "one\ntwo three\n\nfour\n\nfive",
+        ),
+        ("<div>a<p>b</p></div>c", "a\n\nb\n\nc"),
+        ("<table><tr><th>Mon</th><td>away</td></tr><tr><td>Tue</td></tr></table>", "Mon away\nTue"),
         ("</li></ul></a>b", "b"),
         ("<ul>" * 30 + "<li>deep</li>", " " * 14 + "- deep"),
     ],
@@ -42,3 +48,14 @@ def test_the_words_of_a_message(html: str, text: str) -> None:
 def test_text_as_html_keeps_its_words(text: str, html: str) -> None:
     assert from_text(text) == html == sanitised(html)
     assert plain_text(html).split() == text.split()
+
+
+def test_bold_lines_and_tables_of_other_editors_stay() -> None:
+    """Only the tags of the panel's own editor stayed: <b> was lost, and lines in <div> ran
+    together."""
+    html = "<div>one</div><div><b>two</b> <i>three</i></div><table><tr><td>a</td></tr></table>"
+    kept = sanitised(html)
+    assert kept.replace("<tbody>", "").replace("</tbody>", "") == html
+    assert sanitised(f'<div style="x" onclick="y">{html}</div><img src="https://x.org/t.gif">') == (
+        f"<div>{kept}</div>"
+    )

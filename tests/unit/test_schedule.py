@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from repondeur.rules.model import Reason, Responder
-from repondeur.rules.schedule import ACCEPTED, WhenError, format_when, instant, state
+from repondeur.rules.schedule import ACCEPTED, WhenError, format_end, format_when, instant, state
 
 PARIS, SAO_PAULO, KATHMANDU, APIA = (
     "Europe/Paris", "America/Sao_Paulo", "Asia/Kathmandu", "Pacific/Apia",
@@ -156,3 +156,12 @@ SUMMER = Responder(domain_id=1, id=1, address="alice@a.example", start=START, en
 )
 def test_state(responder: Responder, t: datetime, reason: Reason) -> None:
     assert state(responder, t) is reason
+
+
+def test_an_end_shows_the_day_that_it_ends() -> None:
+    """Errors showed the midnight after the day that had been typed: "2026-09-01" for an end on
+    31 August."""
+    whole = instant("2026-08-31", PARIS, end=True)
+    assert format_end(whole, PARIS) == "2026-08-31 (until 2026-09-01T00:00:00+02:00)"
+    assert format_end(whole, KATHMANDU) == "2026-09-01T03:45:00+05:45"
+    assert format_end(whole - timedelta(seconds=1), PARIS) == "2026-08-31T23:59:59+02:00"

@@ -8,14 +8,21 @@ from html.parser import HTMLParser
 
 import nh3
 
-# The small set that every mail program shows; no script, style or remote picture.
+# What every mail program shows; no script, style or remote picture. The first line is what the
+# panel's editor makes; the others are what other editors and people write by hand.
 TAGS = {
     "p", "br", "strong", "em", "u", "a", "ul", "ol", "li", "h1", "h2", "h3", "blockquote",
+    "b", "i", "s", "small", "sub", "sup", "code", "div", "hr", "h4", "h5", "h6",
+    "table", "thead", "tbody", "tr", "th", "td",
 }  # fmt: skip
 ATTRIBUTES = {"a": {"href"}}
 SCHEMES = {"http", "https", "mailto"}
 
-_BLOCKS = {"p", "ul", "ol", "li", "h1", "h2", "h3", "blockquote"}
+_LINES = {"div", "tr"}  # blocks with no empty line around them
+_BLOCKS = _LINES | {
+    "p", "ul", "ol", "li", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "hr", "table",
+}  # fmt: skip
+_CELLS = {"th", "td"}
 _SPACE = re.compile(r"[ \t\r\n\f]+")  # HTML's white space; a no-break space is none
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _MARK = re.compile(r"\n *(?:-|[0-9]+\.) \Z")  # of an item that is empty yet
@@ -77,8 +84,10 @@ class _Reader(HTMLParser):
             self._write("\n")
         elif tag == "a":
             self._link = (dict(attrs).get("href") or "", len(self._parts))
+        elif tag in _CELLS:
+            self.handle_data(" ")
         elif tag in _BLOCKS:
-            self._part()
+            self._part(tag)
             if tag in ("ul", "ol"):
                 self._lists.append(1 if tag == "ol" else None)
             elif tag == "li":
@@ -93,13 +102,13 @@ class _Reader(HTMLParser):
         elif tag in _BLOCKS:
             if tag in ("ul", "ol") and self._lists:
                 self._lists.pop()
-            self._part()
+            self._part(tag)
 
-    def _part(self) -> None:
-        """Begin a line, after an empty one outside of lists."""
+    def _part(self, tag: str) -> None:
+        """Begin a line for `tag`, mostly after an empty one outside of lists."""
         if _MARK.search(self._tail):
             return  # a paragraph as the first thing of an item
-        wanted = "\n" if self._lists else "\n\n"
+        wanted = "\n" if self._lists or tag in _LINES else "\n\n"
         while not self._tail.endswith(wanted):
             self._write("\n")
 

@@ -12,7 +12,7 @@ from repondeur.hosting import addresses
 from repondeur.hosting.errors import HostingError, Invalid
 from repondeur.hosting.markup import sanitised
 from repondeur.rules.model import Audience, Authentication
-from repondeur.rules.schedule import format_when, instant
+from repondeur.rules.schedule import format_end, format_when, instant
 from repondeur.store.models import SUBJECT_LENGTH, Customer, Responder
 
 TEXT_LENGTH = 50_000  # characters: far above any holiday note, far below what hurts a relay
@@ -147,7 +147,7 @@ def clean(
         problems.append(Invalid("interval", "interval", wanted.interval))
     if wanted.end is not None:
         zone = cleaned.zone or customer.zone
-        end = format_when(wanted.end, zone)
+        end = format_end(wanted.end, zone)
         if wanted.start is not None and wanted.end <= wanted.start:
             start = format_when(wanted.start, zone)
             problems.append(Invalid("end-before-start", "end", end, start=start))

@@ -126,3 +126,14 @@ def format_when(t: datetime, zone: str) -> str:
     Raises WhenError for an unknown zone.
     """
     return t.astimezone(_zone(zone)).isoformat(timespec="seconds")
+
+
+def format_end(t: datetime, zone: str) -> str:
+    """The end `t` of a schedule, and, where it ends a whole day, that day first, as it is entered:
+    "2026-08-31 (until 2026-09-01T00:00:00+02:00)". Raises WhenError for an unknown zone.
+    """
+    shown = format_when(t, zone)
+    local = t.astimezone(_zone(zone))
+    if local.time() != time() or local.year <= FIRST_YEAR:
+        return shown
+    return f"{local.date() - timedelta(days=1)} (until {shown})"
