@@ -410,6 +410,20 @@ def test_smtputf8_is_asked_for_when_an_address_needs_it(
 
 
 @pytest.mark.parametrize(
+    ("sender", "recipient"),
+    [
+        ("Bob+x@B.example", "Bob+x@B.example"),
+        ("@relay.example,@r.example:Bob@b.example", "Bob@b.example"),
+        ("Bob@b.example.", "Bob@b.example"),
+        ("prvs=12ab=bob@b.example", "prvs=12ab=bob@b.example"),
+        ('"a@b"@b.example', '"a@b"@b.example'),
+    ],
+)
+def test_the_recipient_is_the_sender_as_a_relay_takes_it(sender: str, recipient: str) -> None:
+    assert reply(ALICE, Envelope(sender, ADDRESS)).recipient == recipient
+
+
+@pytest.mark.parametrize(
     ("template", "subject", "shown"),
     [
         ("<p>{{subject}}</p>", '<b>&"', "<p>&lt;b&gt;&amp;&quot;</p>"),

@@ -52,7 +52,7 @@ class Reply:
     """A reply ready to be sent.
 
     sender: MAIL FROM, "" is the null sender. recipient: RCPT TO, the envelope sender as it came,
-        its domain in A-labels where that spares SMTPUTF8.
+        but for what a relay may not take (_recipient).
     data: the message with CRLF line ends, not dot-stuffed; the header is ASCII unless `smtputf8`,
         the body always.
     smtputf8: the envelope or the header has an address that is not ASCII (RFC 6531 §3.4).
@@ -122,8 +122,10 @@ def compose(
 
 
 def _recipient(sender: str) -> str:
-    """The envelope sender; a domain in A-labels is taken by every relay."""
-    address = None if sender.isascii() else parse(sender)
+    """The envelope sender, in the form that every relay takes: its domain in A-labels and without a
+    last dot, and no source route, which nobody ought to send on (RFC 5321 §4.1.1.3)."""
+    usual = sender.isascii() and sender[0] != "@" and sender[-1] != "."
+    address = None if usual else parse(sender)
     return str(address) if address else sender
 
 
