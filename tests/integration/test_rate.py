@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -226,6 +226,35 @@ def test_writers_at_once_keep_the_limits(store: str) -> None:
         thread.join()
     assert answered.count(CHARLIE) == 10
     assert answered.count(BOB) == 11  # ten from Alice, and the shop's one in seven days
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+def test_writers_at_once_never_wait_for_each_other(store: str) -> None:
+    """Who wrote to the same two responders through two nodes made them wait for each other, until
+    the server ended one a second later."""
+    change(interval=0)
+    policy = replace(POLICY, replies_per_day=1000, replies_per_hour=1000)
+    failed: list[OperationalError] = []
+    start = threading.Barrier(2)
+
+    def work(node: int) -> None:
+        start.wait()
+        try:
+            for n in range(40):
+                number = 1000 * node + 2 * n
+                pair = [item(number=number), item(recipient=SHOP, number=number + 1)]
+                answer(*(pair[::-1] if node else pair), t=T + number * MS, policy=policy)
+        except OperationalError as error:
+            failed.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(node,)) for node in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
 
 
 @dataclass

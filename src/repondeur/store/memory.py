@@ -37,13 +37,15 @@ def remembered(responder: Responder, correspondent: str, key: bytes, t: datetime
 def reserve(db: Cursor, entries: Sequence[Entry], policy: Policy, key: bytes, t: datetime) -> None:
     """Take the correspondent's slot for each entry to be answered, or find why there is none.
 
-    PostgreSQL refuses to touch one row twice in an upsert, so entries of one correspondent go
-    in rounds, in the order in which they came.
+    PostgreSQL refuses to touch one row twice in an upsert, so entries of one slot go in rounds, in
+    the order in which they came. The first round locks all rows that the others touch, in the
+    order of their keys: two processes never wait for each other's.
     """
     rest = [entry for entry in entries if entry.decision.reply]
     replied: set[tuple[int, str]] = set()
     while rest:
-        now, later, seen = [], [], set()
+        now, later = [], []
+        seen: set[tuple[int, str]] = set()
         for entry in rest:
             responder = entry.place.responder
             assert responder is not None
@@ -51,10 +53,10 @@ def reserve(db: Cursor, entries: Sequence[Entry], policy: Policy, key: bytes, t:
             if same in replied:
                 # One message to two addresses of one owner: once each, whatever the interval.
                 entry.decision = replace(entry.decision, reason=Reason.ALREADY_ANSWERED)
-            elif entry.decision.correspondent in seen:
+            elif (responder.id, entry.decision.correspondent) in seen:
                 later.append(entry)
             else:
-                seen.add(entry.decision.correspondent)
+                seen.add((responder.id, entry.decision.correspondent))
                 now.append((entry, responder, _hash(entry.decision.correspondent, key)))
         _reserve_round(db, now, policy, t)
         replied.update((r.id, entry.item.incoming) for entry, r, _ in now if entry.decision.reply)
@@ -67,11 +69,10 @@ def _reserve_round(
     policy: Policy,
     t: datetime,
 ) -> None:
-    """One round of `reserve`: no correspondent stands in it twice."""
+    """One round of `reserve`: no slot stands in it twice."""
     if not entries:
         return
     now = to_ms(t)
-    # In the order of the keys, so that two processes never wait for each other's rows.
     ordered = sorted(entries, key=lambda e: (e[1].domain_id, e[1].id, e[2]))
     rows = [
         (r.domain_id, r.id, mark, to_ms(t + r.interval), r.revision, now) for _, r, mark in ordered
@@ -114,9 +115,11 @@ def _reserve_round(
                         "the database refused a slot that the rules would give: "
                         f"responder {r.id}, {memory}"
                     )
-    answered = [e for e in ordered if e[0].decision.reply]
-    if answered:
-        _throttle(db, answered, policy, t)
+    rest = [entry for entry in entries if entry[0].decision.reply]
+    while rest:  # here too no row is touched twice at once: that of a correspondent
+        first = {entry[2]: entry for entry in reversed(rest)}
+        _throttle(db, list(first.values()), policy, t)
+        rest = [entry for entry in rest if entry is not first[entry[2]]]
 
 
 def _throttle(
@@ -125,7 +128,8 @@ def _throttle(
     policy: Policy,
     t: datetime,
 ) -> None:
-    """Count the replies of the whole service; who had too many gives the slot back."""
+    """Count the replies of the whole service, of each correspondent one; who had too many gives
+    the slot back."""
     now = to_ms(t)
     marks = sorted(mark for _, _, mark in entries)
     db.execute(
