@@ -43,7 +43,9 @@ bench-growth: packages $(VENV)/dev
 soak: packages $(VENV)/dev
 	$(BIN)/python -m bench soak --minutes 20
 
-guide: packages $(VENV)/dev
+# Chromium writes dates as its own language does, which it takes from the environment.
+guide: $(VENV)/dev
+	@tools/packages chromium-l10n
 	$(BIN)/python -m tests.browser.guide
 
 # The servers that tests and benchmarks start, from Debian.

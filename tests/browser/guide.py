@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import smtplib
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from tests.browser.desk import CHROMIUM, PASSWORD
 from tests.peers.process import LOOPBACK
@@ -70,8 +71,8 @@ def walk(service: Service, browser: Browser, story: Story) -> None:
     """The way of design §9, a picture at each step."""
     folder = FOLDER / story.language
     folder.mkdir(parents=True, exist_ok=True)
-    locale = "fr-FR" if story.language == "fr" else "en-GB"
-    context = browser.new_context(viewport={"width": WIDTH, "height": HEIGHT}, locale=locale)
+    size: ViewportSize = {"width": WIDTH, "height": HEIGHT}
+    context = browser.new_context(viewport=size, locale=story.language)
     page = context.new_page()
     base = f"http://localhost:{service.http_port}"
 
@@ -133,11 +134,13 @@ def _try_and_read(service: Service, story: Story, page: Page, picture: object) -
 
 def main() -> None:
     with Service() as service, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
         for story in STORIES:
+            # Fields of dates are drawn as the browser's own language has them, not the page's.
+            spoken = {**os.environ, "LANGUAGE": story.language}
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, env=spoken)
             prepare(service, story)
             walk(service, browser, story)
-        browser.close()
+            browser.close()
 
 
 if __name__ == "__main__":
