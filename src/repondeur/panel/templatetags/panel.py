@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import idna
 from babel.dates import format_date, format_time
+from babel.numbers import format_decimal
 from django import template
 from django.contrib.staticfiles import finders
 from django.http import HttpRequest
@@ -47,6 +48,12 @@ def domain(name: str) -> str:
         return local + at + idna.decode(host)
     except (idna.IDNAError, UnicodeError):
         return name
+
+
+@register.filter
+def number(found: int) -> str:
+    """A count, in groups of three digits as the reader writes them."""
+    return format_decimal(found, locale=(get_language() or "en").replace("-", "_"))
 
 
 def day(found: date) -> str:

@@ -26,7 +26,11 @@ from repondeur.store.models import Journal
 
 PAGE_SIZE = 25  # drawing a row takes about a millisecond, and a page at most 100
 CHART_DAYS = 30  # as long as the journal is kept, unless the hoster says otherwise
-CSV_ROWS_MAX = 50_000  # a file of some 10 MB: what spreadsheets open without complaint
+# A file of some 10 MB, made within a second: what spreadsheets open without complaint. It is made
+# in memory: one that left row by row would keep a thread of the few (threads.py) from all others
+# for as long as its reader takes.
+CSV_ROWS_MAX = 50_000
+CSV_CHUNK = 2000  # rows that are read at once
 # A cell that begins so is a formula to a spreadsheet (OWASP, "CSV Injection").
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -61,6 +65,7 @@ def listing(request: HttpRequest, name: str, responder_id: int) -> HttpResponse:
         "filtered": any(form.data.get(field) for field in form.fields),
         "page": shown,
         "lines": lines,
+        "csv_rows": CSV_ROWS_MAX if shown.total > CSV_ROWS_MAX else 0,
         "chart": draw(days),
         "days": [day for day in reversed(days) if day.messages],
     }
@@ -74,11 +79,13 @@ def export(request: HttpRequest, name: str, responder_id: int) -> HttpResponse:
     responder = responder_of(request, domain, responder_id)
     form = JournalForm(customer(request).zone, request.GET)
     form.is_valid()
-    rows = form.narrow(journal.find(domain, str(responder)))[:CSV_ROWS_MAX]
-    file = io.StringIO()
+    entries = form.narrow(journal.find(domain, str(responder)))[:CSV_ROWS_MAX]
+    file = io.BytesIO()
+    # The byte order mark tells spreadsheets that this is UTF-8.
+    text = io.TextIOWrapper(file, "utf-8-sig", newline="")
     # Spreadsheets split at what their language leaves free: the comma is French for a point.
     delimiter = ";" if (get_language() or "").startswith("fr") else ","
-    table = csv.writer(file, delimiter=delimiter)
+    table = csv.writer(text, delimiter=delimiter)
     table.writerow(
         [
             gettext("Date"),
@@ -92,10 +99,10 @@ def export(request: HttpRequest, name: str, responder_id: int) -> HttpResponse:
             gettext("Words of the other side"),
         ]
     )
-    table.writerows([cell(text) for text in _row(entry)] for entry in rows)
+    table.writerows([cell(found) for found in _row(entry)] for entry in entries.iterator(CSV_CHUNK))
     stem = slugify(str(responder).replace("@", "-").replace(".", "-")) or "responder"
-    # The byte order mark tells spreadsheets that this is UTF-8.
-    response = HttpResponse("\ufeff" + file.getvalue(), content_type="text/csv; charset=utf-8")
+    text.flush()
+    response = HttpResponse(file.getvalue(), content_type="text/csv; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="journal-{stem}.csv"'
     return response
 
