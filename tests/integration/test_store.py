@@ -146,6 +146,29 @@ def test_the_reply_and_its_fate(store: str) -> None:
     assert journal() == [("reply", "refused", ALICE)]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "kept"),
+    [
+        ("sent", "waiting", "sent"),
+        ("sent", "refused", "sent"),
+        ("refused", "sent", "sent"),
+        ("refused", "waiting", "refused"),
+        ("waiting", "sent", "sent"),
+    ],
+)
+def test_a_node_that_hung_does_not_undo_the_end_of_a_reply(
+    store: str, first: str, second: str, kept: str
+) -> None:
+    """Its late "waiting" stood in the journal for ever beside a reply that another had sent."""
+    from repondeur.store.outbox import Finished
+
+    (outcome,) = answer(item())
+    for fate in (first, second):
+        again = T + timedelta(minutes=1) if fate == "waiting" else None
+        answer(finished=[Finished(1, outcome.id, fate, fate, 1, again)])
+    assert journal() == [("reply", kept, ALICE)]
+
+
 def test_a_lease_is_taken_over_only_when_it_has_run_out(store: str) -> None:
     from repondeur.store.outbox import claim
 

@@ -30,7 +30,11 @@ class Finished:
 
 
 def finish(db: Cursor, results: Sequence[Finished], now: int) -> None:
-    """Write the results: an ended reply leaves the outbox, and the journal says how it ended."""
+    """Write the results: an ended reply leaves the outbox, and the journal says how it ended.
+
+    Of a reply that two processes had in hand, because one of them hung until its lease was over,
+    the end counts, and that it was sent before any other end.
+    """
     ended = [(r.domain_id, r.id) for r in results if r.again is None]
     if ended:
         db.executemany("DELETE FROM outbox WHERE domain_id = %s AND id = %s", ended)
@@ -44,8 +48,8 @@ def finish(db: Cursor, results: Sequence[Finished], now: int) -> None:
         )
     db.executemany(
         "UPDATE journal SET fate = %s, fate_at = %s, fate_text = %s"
-        " WHERE domain_id = %s AND id = %s",
-        [(r.fate, now, _words(r.text), r.domain_id, r.id) for r in results],
+        " WHERE domain_id = %s AND id = %s AND (fate = 'waiting' OR %s = 'sent')",
+        [(r.fate, now, _words(r.text), r.domain_id, r.id, r.fate) for r in results],
     )
 
 
