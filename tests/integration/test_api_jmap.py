@@ -13,6 +13,7 @@ import pytest
 from jmapc import Client
 from jmapc.methods import CustomMethod, CustomResponse
 
+from repondeur.api.door import BODY_MAX
 from tests.api_house import Answer, ApiHouse, api_house
 from tests.peers.tls import NAME, Tls
 
@@ -314,6 +315,14 @@ def test_results_are_taken_on(place: Place) -> None:
     assert again[1] == {"all": ["singleton"]}
 
 
+def test_a_request_that_is_too_large_names_the_limit(place: Place) -> None:
+    """It had the HTTP API's shape, which no JMAP client reads."""
+    answer = place.house.raw("POST", "/jmap/api/", b"x" * (BODY_MAX + 1))
+    assert (answer.status, answer.headers["Content-Type"]) == (413, "application/problem+json")
+    assert answer.body["type"] == "urn:ietf:params:jmap:error:limit"
+    assert answer.body["limit"] == "maxSizeRequest"
+
+
 def test_what_is_not_in_using_is_not_there(place: Place) -> None:
     body = {"using": [CORE], "methodCalls": [["VacationResponse/get", {}, "c"]]}
     assert place.call(body).body["methodResponses"][0][1]["type"] == "unknownMethod"
@@ -326,7 +335,7 @@ def test_the_text_of_an_html_body(place: Place) -> None:
         "VacationResponse/set", {"accountId": place.account(), "update": {"singleton": patch}}
     )
     changed = done["updated"]["singleton"]
-    assert changed["textBody"].startswith("Je suis absent & loin\nun")
+    assert changed["textBody"] == "Je suis absent & loin\n\n- un"
     assert "script" not in changed["htmlBody"]
 
 

@@ -46,7 +46,7 @@ def guarded(app: App, pages: App, page_body_max: int) -> App:
             return message
 
         async def refused(held: Send) -> None:
-            await (_error(held) if called else pages(scope, _nothing(), held))
+            await (_error(scope["path"], held) if called else pages(scope, _nothing(), held))
 
         if length.isdigit() and int(length) > limit:
             await _refuse(refused, receive, send)
@@ -72,13 +72,18 @@ def _nothing() -> Receive:
     return receive
 
 
-async def _error(send: Send) -> None:
+async def _error(path: str, send: Send) -> None:
     message = f"The body is too large: at most {BODY_MAX} octets are taken"
-    body = json.dumps(
-        {"class": "Client::BadRequest", "message": message, "errorCode": "TOO_LARGE", "details": {}}
-    ).encode()
+    kind = b"application/json"
+    said: dict[str, Any] = {"class": "Client::BadRequest", "message": message}
+    said |= {"errorCode": "TOO_LARGE", "details": {}}
+    if path.startswith("/jmap"):  # RFC 8620 §3.6.1
+        kind = b"application/problem+json"
+        said = {"type": "urn:ietf:params:jmap:error:limit", "limit": "maxSizeRequest"}
+        said |= {"status": 413, "detail": message}
+    body = json.dumps(said).encode()
     headers = [
-        (b"content-type", b"application/json"),
+        (b"content-type", kind),
         (b"content-length", str(len(body)).encode()),
         (b"x-ovh-queryid", f"REP.{secrets.token_hex(12)}".encode()),
     ]

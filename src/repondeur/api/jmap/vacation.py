@@ -5,7 +5,6 @@ A mailbox without a responder has a vacation response that is switched off and e
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +16,7 @@ from repondeur.api.jmap.people import Person
 from repondeur.api.sign_in import now
 from repondeur.hosting import operations, responders
 from repondeur.hosting.errors import Conflict, Frozen, HostingError, OverQuota
+from repondeur.hosting.markup import plain_text
 from repondeur.hosting.wanted import Wanted, from_responder
 from repondeur.store.models import Mailbox, Responder
 
@@ -30,8 +30,6 @@ _DEFAULTS = {
     "fr": "Bonjour,\n\nJe suis absent pour le moment et je lirai votre message à mon retour.\n",
     "en": "Hello,\n\nI am away at the moment and will read your message when I am back.\n",
 }
-_TAG = re.compile(r"<[^>]*>")
-_BREAK = re.compile(r"(?i)<(?:br|/p|/h[1-6]|/li|/blockquote)\b[^>]*>")
 # Fields of the service layer by the properties they stand for.
 _FIELDS = {"start": "fromDate", "end": "toDate", "text": "textBody", "html": "htmlBody"}
 
@@ -183,7 +181,7 @@ def _update(mailbox: Mailbox, patch: Mapping[str, Any]) -> dict[str, Any] | None
     if asked == shown(row):
         return None
     start = from_responder(row) if row is not None else Wanted(text="")
-    text = asked["textBody"] or _text_of(asked["htmlBody"] or "") or _default(mailbox)
+    text = asked["textBody"] or plain_text(asked["htmlBody"] or "") or _default(mailbox)
     wanted = replace(
         start,
         enabled=asked["isEnabled"],
@@ -238,11 +236,6 @@ def _is_date(text: str) -> bool:
 
 def _instant(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
-
-
-def _text_of(markup: str) -> str:
-    """What an HTML body says, without its markup."""
-    return html.unescape(_TAG.sub("", _BREAK.sub("\n", markup))).strip()
 
 
 def _default(mailbox: Mailbox) -> str:
