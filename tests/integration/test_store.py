@@ -355,7 +355,10 @@ def test_every_statement_of_the_batch_is_searched_by_index(store: str) -> None:
 
 
 def test_outer_joins_of_the_batch_follow_the_keys_that_citus_spreads_by(store: str) -> None:
-    """It refused "complex joins": a mailbox joined to the list of values, not to its responder."""
+    """It refused "complex joins": a mailbox joined to the list of values, not to its responder.
+
+    And of a table joined so to one that is not spread it fetched all rows, for each batch.
+    """
     from django.test.utils import CaptureQueriesContext
 
     from repondeur.store.distribute import BY_DOMAIN
@@ -366,12 +369,10 @@ def test_outer_joins_of_the_batch_follow_the_keys_that_citus_spreads_by(store: s
     for query in captured.captured_queries:
         named = re.findall(r"(?:FROM|JOIN) (\w+) (\w+)\b", query["sql"])
         spread = {alias for table, alias in named if table in BY_DOMAIN}
-        for alias, other in re.findall(
-            r"LEFT JOIN \w+ (\w+) ON \1\.domain_id = (\w+)\.", query["sql"]
-        ):
+        for _, other in re.findall(r"LEFT JOIN \w+ (\w+) ON \1\.domain_id = (\w+)\.", query["sql"]):
             outer += 1
-            assert other in spread or spread == {alias}, query["sql"]
-    assert outer >= 2
+            assert other in spread, query["sql"]
+    assert outer >= 1
 
 
 def test_reason_codes_fit_their_column(store: str) -> None:

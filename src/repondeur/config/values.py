@@ -173,6 +173,8 @@ def database(text: str) -> str:
     if postgres:
         for place in parts.netloc.rpartition("@")[2].split(","):
             _ = urlsplit(f"//{place}").port  # raises on a port that is no number
+        if dict(parse_qsl(parts.query)).get("prepared_statements", "yes") not in ("yes", "no"):
+            raise ValueError
     return text
 
 

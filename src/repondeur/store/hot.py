@@ -22,8 +22,11 @@ from repondeur.store.ids import new_id
 from repondeur.store.lookup import resolve
 from repondeur.store.memory import reserve
 from repondeur.store.outbox import Finished, finish
-from repondeur.store.sql import Cursor, cursor, flat, turn, values
+from repondeur.store.sql import Cursor, cursor, rows, turn
 
+# The columns' types, in the order of the statements.
+_OUTBOX = ("bigint", "bigint", "text", "text", "boolean", "bytea", "bigint", "bigint", "integer")
+_JOURNAL = ("bigint", "bigint", "bigint", "bigint", *["text"] * 11)
 SUBJECT_KEPT = 200  # characters of a subject in the journal: enough to know the message by
 
 
@@ -68,7 +71,7 @@ def _written(entries: Sequence[Entry]) -> bool:
     """Whether an earlier try was committed: all its rows are, or none."""
     for entry in entries:
         if entry.id and entry.place.responder:
-            with cursor() as db:
+            with cursor(prepared=True) as db:
                 db.execute(
                     # The message too: another process may have drawn the same id.
                     "SELECT 1 FROM journal"
@@ -101,7 +104,7 @@ def _commit(
         return bool(late)
 
     now = to_ms(t)
-    with turn(join), transaction.atomic(), cursor() as db:
+    with turn(join), transaction.atomic(), cursor(prepared=True) as db:
         if finished:
             finish(db, finished, now)
         reserve(db, entries, policy, key, t)
@@ -144,6 +147,7 @@ def _write(db: Cursor, entries: Sequence[Entry], t: datetime, lease_until: int) 
                     reply.data,
                     now,
                     lease_until,
+                    0,
                 )
             )
         signals = [(s.name, s.weight, s.found) for s in decision.signals]
@@ -167,16 +171,18 @@ def _write(db: Cursor, entries: Sequence[Entry], t: datetime, lease_until: int) 
             )
         )
     if outbox:
+        source, parameters = rows(outbox, *_OUTBOX)
         db.execute(
             "INSERT INTO outbox"
             " (domain_id, id, sender, recipient, smtputf8, data, created, lease_until, attempts)"
-            f" VALUES {values(len(outbox), '(%s, %s, %s, %s, %s, %s, %s, %s, 0)')}",
-            flat(outbox),
+            f" {source}",
+            parameters,
         )
     if journal:
+        source, parameters = rows(journal, *_JOURNAL)
         db.execute(
             "INSERT INTO journal (domain_id, id, responder_id, at, recipient, sender, subject,"
             " message_id, reason, field, found, signals, fate, reply_id, fate_text)"
-            f" VALUES {values(len(journal), '(' + '%s, ' * 14 + '%s)')}",
-            flat(journal),
+            f" {source}",
+            parameters,
         )

@@ -11,7 +11,7 @@ from typing import Any
 from repondeur.rules.address import normalise, untag
 from repondeur.rules.model import Audience, Authentication, Policy, Responder
 from repondeur.store.fields import from_ms
-from repondeur.store.sql import Cursor, cursor, flat, values, wanted
+from repondeur.store.sql import Cursor, cursor, rows, wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def resolve(recipients: Iterable[str], policy: Policy) -> dict[str, Destination]
     forms = {recipient: _forms(recipient, policy.delimiter) for recipient in recipients}
     if not any(forms.values()):
         return {recipient: Destination(address=recipient) for recipient in forms}
-    with cursor() as db:
+    with cursor(prepared=True) as db:
         domains, aliases = _domains_and_aliases(
             db, {pair for pairs in forms.values() for pair in pairs}
         )
@@ -101,18 +101,21 @@ def _domains_and_aliases(
     db: Cursor, pairs: Iterable[tuple[str, str]]
 ) -> tuple[dict[str, int], dict[tuple[int, str], tuple[int, str]]]:
     """The ids of the domains that are hosted here, and which mailbox each alias stands for."""
-    pairs = list(pairs)
+    source, parameters = rows(list(pairs), "text", "text")
     db.execute(
-        f"WITH wanted (local, name) AS (VALUES {values(len(pairs), '(%s, %s)')})"
-        " SELECT d.name, d.id, a.local, a.mailbox_domain_id, a.mailbox_local"
+        f"WITH wanted (local, name) AS ({source})"
+        " SELECT d.name, d.id, NULL AS local, NULL AS of_id, NULL AS of_local"
         " FROM wanted w JOIN domain d ON d.name = w.name"
-        " LEFT JOIN alias a ON a.domain_id = d.id AND a.local = w.local",
-        flat(pairs),
+        # Not a LEFT JOIN: for that Citus would fetch all aliases there are.
+        " UNION ALL SELECT d.name, d.id, a.local, a.mailbox_domain_id, a.mailbox_local"
+        " FROM wanted w JOIN domain d ON d.name = w.name"
+        " JOIN alias a ON a.domain_id = d.id AND a.local = w.local",
+        parameters,
     )
-    rows = db.fetchall()
+    found = db.fetchall()
     return (
-        {row[0]: row[1] for row in rows},
-        {(row[1], row[2]): (row[3], row[4]) for row in rows if row[2] is not None},
+        {row[0]: row[1] for row in found},
+        {(row[1], row[2]): (row[3], row[4]) for row in found if row[2] is not None},
     )
 
 

@@ -14,7 +14,7 @@ from repondeur.rules.decide import recall
 from repondeur.rules.model import Memory, Policy, Reason, Responder
 from repondeur.store.entry import Entry
 from repondeur.store.fields import from_ms, to_ms
-from repondeur.store.sql import Cursor, cursor, flat, values
+from repondeur.store.sql import Cursor, cursor, rows
 from repondeur.store.window import DAY, HOUR
 
 
@@ -26,12 +26,12 @@ def pepper(secret_key: str) -> bytes:
 def remembered(responder: Responder, correspondent: str, key: bytes, t: datetime) -> Memory:
     """What the service remembers of `correspondent`, for `explain`."""
     mark = _hash(correspondent, key)
-    with cursor() as db:
-        rows = _recollect(db, [(responder.domain_id, responder.id, mark)])
+    with cursor(prepared=True) as db:
+        slots = _recollect(db, [(responder.domain_id, responder.id, mark)])
         db.execute("SELECT hour, recent FROM throttle WHERE correspondent = %s", [mark])
         throttle = db.fetchone()
     hourly = HOUR.count(to_ms(t), *throttle) if throttle else 0
-    return _memory(rows.get((responder.domain_id, responder.id, mark)), responder, t, hourly)
+    return _memory(slots.get((responder.domain_id, responder.id, mark)), responder, t, hourly)
 
 
 def reserve(db: Cursor, entries: Sequence[Entry], policy: Policy, key: bytes, t: datetime) -> None:
@@ -74,13 +74,17 @@ def _reserve_round(
         return
     now = to_ms(t)
     ordered = sorted(entries, key=lambda e: (e[1].domain_id, e[1].id, e[2]))
-    rows = [
-        (r.domain_id, r.id, mark, to_ms(t + r.interval), r.revision, now) for _, r, mark in ordered
+    slots = [
+        (r.domain_id, r.id, mark, to_ms(t + r.interval), r.revision, now, 1)
+        for _, r, mark in ordered
     ]
+    source, parameters = rows(
+        slots, "bigint", "bigint", "bytea", "bigint", "integer", "bigint", "integer"
+    )
     db.execute(
         "INSERT INTO answered"
         " (domain_id, responder_id, correspondent, until, revision, day, replies)"
-        f" VALUES {values(len(rows), '(%s, %s, %s, %s, %s, %s, 1)')}"
+        f" {source}"
         " ON CONFLICT (domain_id, responder_id, correspondent) DO UPDATE SET"
         f" until = excluded.until, revision = excluded.revision, {DAY.add}"
         " WHERE (answered.until <= %s OR answered.revision <> excluded.revision"
@@ -91,7 +95,7 @@ def _reserve_round(
         f" AND {DAY.room}"
         " RETURNING domain_id, responder_id, correspondent",
         [
-            *flat(rows),
+            *parameters,
             *DAY.added(now, policy.replies_per_day),
             now,
             *DAY.room_for(now, policy.replies_per_day),
@@ -131,15 +135,16 @@ def _throttle(
     """Count the replies of the whole service, of each correspondent one; who had too many gives
     the slot back."""
     now = to_ms(t)
-    marks = sorted(mark for _, _, mark in entries)
+    counted = [(mark, now, 1) for mark in sorted(mark for _, _, mark in entries)]
+    source, parameters = rows(counted, "bytea", "bigint", "integer")
     db.execute(
         "INSERT INTO throttle (correspondent, hour, replies)"
-        f" VALUES {values(len(marks), '(%s, %s, 1)')}"
+        f" {source}"
         " ON CONFLICT (correspondent) DO UPDATE SET"
         f" {HOUR.add} WHERE {HOUR.room}"
         " RETURNING correspondent",
         [
-            *flat((mark, now) for mark in marks),
+            *parameters,
             *HOUR.added(now, policy.replies_per_hour),
             *HOUR.room_for(now, policy.replies_per_hour),
         ],
@@ -160,14 +165,14 @@ def _recollect(
     db: Cursor, keys: Sequence[tuple[int, int, bytes]]
 ) -> dict[tuple[int, int, bytes], tuple[int, int, int, str | None]]:
     """The `answered` rows of `keys`: until, revision, day, recent."""
+    source, parameters = rows(keys, "bigint", "bigint", "bytea")
     db.execute(
-        "WITH wanted (domain_id, responder_id, correspondent) AS"
-        f" (VALUES {values(len(keys), '(%s, %s, %s)')})"
+        f"WITH wanted (domain_id, responder_id, correspondent) AS ({source})"
         " SELECT a.domain_id, a.responder_id, a.correspondent,"
         " a.until, a.revision, a.day, a.recent"
         " FROM wanted w JOIN answered a ON a.domain_id = w.domain_id"
         " AND a.responder_id = w.responder_id AND a.correspondent = w.correspondent",
-        flat(keys),
+        parameters,
     )
     return {(r[0], r[1], bytes(r[2])): (r[3], r[4], r[5], r[6]) for r in db.fetchall()}
 

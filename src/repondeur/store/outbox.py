@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from repondeur.store.fields import from_ms, readable, to_ms
-from repondeur.store.sql import Cursor, cursor, flat, values
+from repondeur.store.sql import Cursor, cursor, rows
 
 WORDS_KEPT = 1000  # characters of what a relay said; Gmail's longest refusals have 400
 
@@ -80,7 +80,7 @@ def claim(t: datetime, lease: timedelta, limit: int) -> list[Waiting]:
     UPDATE SKIP LOCKED would need one shard only, and Citus refuses it across domains.)
     """
     now, until = to_ms(t), to_ms(t + lease)
-    with transaction.atomic(), cursor() as db:
+    with transaction.atomic(), cursor(prepared=True) as db:
         db.execute(
             "SELECT domain_id, id FROM outbox WHERE lease_until <= %s"
             " ORDER BY lease_until LIMIT %s",
@@ -89,14 +89,15 @@ def claim(t: datetime, lease: timedelta, limit: int) -> list[Waiting]:
         found = db.fetchall()
         if not found:
             return []
+        source, parameters = rows(found, "bigint", "bigint")
         db.execute(
-            f"WITH wanted (domain_id, id) AS (VALUES {values(len(found), '(%s, %s)')})"
+            f"WITH wanted (domain_id, id) AS ({source})"
             " UPDATE outbox SET lease_until = %s FROM wanted"
             " WHERE outbox.domain_id = wanted.domain_id AND outbox.id = wanted.id"
             " AND outbox.lease_until <= %s"
             " RETURNING outbox.domain_id, outbox.id, sender, recipient, smtputf8, data, created,"
             " attempts",
-            [*flat(found), until, now],
+            [*parameters, until, now],
         )
         return [
             Waiting(r[0], r[1], r[2], r[3], bool(r[4]), bytes(r[5]), from_ms(r[6]), r[7])
@@ -106,7 +107,7 @@ def claim(t: datetime, lease: timedelta, limit: int) -> list[Waiting]:
 
 def set_lease(keys: Sequence[tuple[int, int]], until: datetime) -> None:
     """Keep rows for longer (a heartbeat), or give them up at once (a graceful stop)."""
-    with transaction.atomic(), cursor() as db:
+    with transaction.atomic(), cursor(prepared=True) as db:
         db.executemany(
             "UPDATE outbox SET lease_until = %s WHERE domain_id = %s AND id = %s",
             [(to_ms(until), domain_id, id_) for domain_id, id_ in keys],

@@ -43,7 +43,8 @@ def database(url: str) -> dict[str, Any]:
 
     sqlite:///relative/path or sqlite:////absolute/path; postgresql://user:password@host:port/name,
     where ?host=/folder names a Unix socket's folder. Several host:port, parted by commas, are
-    tried in turn, as libpq does; what else stands after `?` is for libpq too.
+    tried in turn, as libpq does. ?prepared_statements=no is for a pooler between that gives each
+    transaction another connection and cannot keep them; what else stands after `?` is for libpq.
     """
     if url.startswith("sqlite:///"):
         return {
@@ -64,6 +65,7 @@ def database(url: str) -> dict[str, Any]:
     if parts.scheme not in ("postgresql", "postgres") or not parts.path.strip("/"):
         raise DatabaseUrlError(DatabaseUrlError.__doc__)
     query = dict(parse_qsl(parts.query))
+    prepared = query.pop("prepared_statements", "yes") == "yes"
     places = [urlsplit(f"//{place}") for place in parts.netloc.rpartition("@")[2].split(",")]
     hosts = ",".join(unquote(place.hostname or "") for place in places)
     ports = ",".join(str(place.port or "") for place in places)
@@ -76,6 +78,7 @@ def database(url: str) -> dict[str, Any]:
         "PORT": ports or query.pop("port", ""),
         "OPTIONS": {
             **query,
+            "prepare_threshold": 0 if prepared else None,  # at the first use (sql.py), or never
             "connect_timeout": LOCK_TIMEOUT_S,
             "tcp_user_timeout": SILENCE_S * 1000,
             **{f"keepalives_{name}": value for name, value in _PROBES.items()},

@@ -9,16 +9,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
+import psycopg
 from django.db import OperationalError, connection
 
-from repondeur.store.setup import LOCK_TIMEOUT_S
+from repondeur.store.setup import LOCK_TIMEOUT_S, STATEMENTS_KEPT
 
-TEXTS_KEPT = 512  # statements differ by their number of rows; one is some KB
 # How long a worker sleeps before it asks for its turn again: a batch takes 1 to 10 ms.
 TURN_PAUSE_S = 0.0002
 TURN_PAUSE_LONG_S = 0.003
 TURN_SOON_S = 0.02  # from then on it is no batch that we wait for, but a slow disk
+PLANS_KEPT_S = 60.0  # making all plans anew takes some milliseconds
+_plans_made: WeakKeyDictionary[psycopg.Connection[Any], float] = WeakKeyDictionary()
 
 
 class Cursor(Protocol):
@@ -45,18 +48,19 @@ class _QuestionMarks:
         self._cursor.executemany(_question_marks(statement), rows)
 
 
-@lru_cache(TEXTS_KEPT)
+@lru_cache(STATEMENTS_KEPT)
 def _question_marks(statement: str) -> str:
     return statement.replace("%s", "?")
 
 
 @contextmanager
-def cursor() -> Iterator[Cursor]:
+def cursor(*, prepared: bool = False) -> Iterator[Cursor]:
     """The driver's own cursor on this thread's connection. Errors are django.db.Error.
 
     Django's cursor searches each statement for its marks anew: with a batch's long statements
     that costs more than the database's own work on them. Only where queries are logged, as a
     test asks for, it is used: it is what logs them.
+    prepared: PostgreSQL keeps these statements and their plans, for as long as the connection.
     """
     if connection.queries_logged:
         with connection.cursor() as logging:
@@ -64,11 +68,45 @@ def cursor() -> Iterator[Cursor]:
         return
     connection.ensure_connection()
     with connection.wrap_database_errors:
-        raw = connection.connection.cursor()
+        raw = _prepared_cursor() if prepared else connection.connection.cursor()
         try:
             yield _QuestionMarks(raw) if connection.vendor == "sqlite" else raw
+        except psycopg.errors.FeatureNotSupported as error:
+            # A migration changed a column's type, and what was prepared before gives the old one.
+            connection.close()
+            raise psycopg.OperationalError(*error.args) from error
         finally:
             raw.close()
+
+
+def _prepared_cursor() -> Any:
+    link = connection.connection
+    if connection.vendor == "sqlite":  # it keeps them all
+        return link.cursor()
+    if link.prepare_threshold is not None:
+        _keep_plans(link)
+    return link.cursor() if link.prepare_threshold is None else psycopg.Cursor(link)
+
+
+def _keep_plans(link: psycopg.Connection[Any]) -> None:
+    """Plans that are made once, and once more when they are PLANS_KEPT_S old: one made while a
+    table was small would read all of it for ever, where nothing analyses it.
+
+    By itself PostgreSQL plans for each batch, as one of few rows seems to be worth it. Citus
+    plans only for values that it sees, in the statement's text.
+    """
+    now = time.monotonic()
+    made = _plans_made.get(link)
+    if made is None:
+        if link.execute("SELECT FROM pg_extension WHERE extname = 'citus'").rowcount:
+            link.prepare_threshold = None
+            return
+        link.execute("SET plan_cache_mode = force_generic_plan")
+    elif now - made > PLANS_KEPT_S:
+        link.execute("DISCARD PLANS")
+    else:
+        return
+    _plans_made[link] = now
 
 
 @contextmanager
@@ -108,19 +146,30 @@ def _lock(descriptor: int, meanwhile: Callable[[], bool]) -> None:
             time.sleep(TURN_PAUSE_S if waited < TURN_SOON_S else TURN_PAUSE_LONG_S)
 
 
-@lru_cache(TEXTS_KEPT)
-def values(count: int, row: str) -> str:
-    return ", ".join([row] * count)
+def rows(given: Sequence[Sequence[Any]], *types: str) -> tuple[str, list[Any]]:
+    """Rows, one at least, as a query, and its parameters. For a cursor that is open.
+
+    PostgreSQL gets each column as an array of its type: one statement for any number of rows, to
+    be prepared once. SQLite has no arrays, and keeps a statement for each number; Citus takes
+    twice as long for arrays.
+    """
+    if connection.vendor == "sqlite" or connection.connection.prepare_threshold is None:
+        return _values(len(given), len(types)), [value for row in given for value in row]
+    return _unnest(types), [list(column) for column in zip(*given, strict=True)]
 
 
-def flat(rows: Iterable[Iterable[Any]]) -> list[Any]:
-    return [value for row in rows for value in row]
+@lru_cache(STATEMENTS_KEPT)
+def _values(count: int, columns: int) -> str:
+    row = f"({', '.join(['%s'] * columns)})"
+    return f"VALUES {', '.join([row] * count)}"
+
+
+@lru_cache(STATEMENTS_KEPT)
+def _unnest(types: tuple[str, ...]) -> str:
+    return f"SELECT * FROM unnest({', '.join(f'%s::{each}[]' for each in types)})"
 
 
 def wanted(keys: Iterable[tuple[int, str]]) -> tuple[str, list[Any]]:
     """A common table of (domain_id, local) pairs. Both engines search a join on it by index."""
-    pairs = list(keys)
-    return (
-        f"WITH wanted (domain_id, local) AS (VALUES {values(len(pairs), '(%s, %s)')})",
-        flat(pairs),
-    )
+    source, parameters = rows(list(keys), "bigint", "text")
+    return f"WITH wanted (domain_id, local) AS ({source})", parameters
