@@ -92,6 +92,16 @@ def test_life_of_a_responder(hosted: Program) -> None:
     hosted.refuses(1, "no responder", "responder", "show", "a@example.org")
 
 
+def test_permanent_takes_the_start_away_too(hosted: Program) -> None:
+    """`set --permanent` left a start that lay ahead, and nothing was answered before it."""
+    dates = ("--from", "2099-12-01", "--to", "2099-12-24")
+    hosted.must("responder", "add", "a@example.org", "--message", "hello", *dates)
+    for change, start in ((("--from", "2099-11-01"), "2099-11-01T00:00:00+01:00"), ((), None)):
+        hosted.must("responder", "set", "a@example.org", "--permanent", *change)
+        shown = hosted.rows("responder", "show", "a@example.org")
+        assert (shown["from"], shown["to"]) == (start, None)
+
+
 def test_adding_twice_is_idempotent_and_differing_is_refused(hosted: Program) -> None:
     same = hosted.must("customer", "add", "alice", "--email", "alice@example.net")
     assert "unchanged" in same

@@ -66,7 +66,9 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     given: list[Callable[..., Any]] = [
         click.option("--from", "start", metavar="WHEN", help="Answer from then on."),
         click.option("--to", "end", metavar="WHEN", help="Answer until then."),
-        click.option("--permanent", is_flag=True, help="Answer until switched off."),
+        click.option(
+            "--permanent", is_flag=True, help="Answer until switched off, from now or --from on."
+        ),
         click.option("--copy/--no-copy", default=None, help="Keep the message, or drop it."),
         click.option("--copy-to", metavar="ADDRESS", help="Where the kept copy goes."),
         click.option("--subject", help="Subject; by default made from the message's."),
@@ -122,7 +124,7 @@ def _fields(values: dict[str, Any], domain: Domain) -> dict[str, Any]:
     from repondeur.hosting.wanted import interval, when
 
     zone = addresses.zone(values["zone"] or domain.customer.zone)
-    dates: dict[str, Any] = {"end": None} if values["permanent"] else {}
+    dates: dict[str, Any] = {"start": None, "end": None} if values["permanent"] else {}
     if values["start"] is not None:
         dates["start"] = when(values["start"], zone, "from")
     if values["end"] is not None:
