@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from django.contrib.auth.hashers import check_password, make_password
@@ -131,13 +131,15 @@ def change(
     mailbox: Mailbox,
     *,
     name: str | None = None,
-    add_aliases: Iterable[str] = (),
-    remove_aliases: Iterable[str] = (),
+    add_aliases: Collection[str] = (),
+    remove_aliases: Collection[str] = (),
 ) -> bool:
     """Change the name, add and remove aliases; whether anything changed."""
+    shown = mailbox.name if name is None else addresses.display_name(name, NAME_LENGTH)
+    if shown == mailbox.name and not add_aliases and not remove_aliases:
+        return False  # of an import that is run again, most rows
     changed = False
     with transaction.atomic():
-        shown = mailbox.name if name is None else addresses.display_name(name, NAME_LENGTH)
         if shown != mailbox.name:
             mailbox.name = shown
             Mailbox.objects.filter(domain=mailbox.domain, local=mailbox.local).update(name=shown)
