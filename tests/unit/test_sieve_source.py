@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repondeur.hosting.foreign import SourceError
-from repondeur.hosting.sources import sieve
+from repondeur.hosting.sources import sieve, sieve_files
 from repondeur.hosting.sources.sieve_language import SieveError, parse
 from tests.database import configure
 
@@ -37,7 +37,7 @@ def test_every_script_has_its_expectation() -> None:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_panels_script(name: str) -> None:
     expected = EXPECTED[name]
-    found = sieve.from_folder(SCRIPTS / f"{name}.sieve", expected["address"])
+    found = sieve_files.from_folder(SCRIPTS / f"{name}.sieve", expected["address"])
     wanted = [expected["becomes"]] if "becomes" in expected else []
     assert found.responders == [{"address": expected["address"], **PLAIN, **one} for one in wanted]
     assert [note.words for note in found.notes] == expected.get("notes", [])
@@ -155,10 +155,66 @@ def test_whose_script_it_is(tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('vacation "x";')
-    found = sieve.from_folder(tmp_path)
+    found = sieve_files.from_folder(tmp_path)
     assert [row["address"] for row in found.responders] == ["a@x.example", "b@x.example"]
     assert [note.words for note in found.notes] == [
         "left out: neither its name nor its folders are an address"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("folders", "address"),
+    [
+        ("exemple.fr/jean", "jean@exemple.fr"),
+        ("exemple.fr/jean/Maildir/sieve", "jean@exemple.fr"),
+        ("exemple.fr/jo/sieve", "jo@exemple.fr"),
+        ("exemple.fr/m/Maildir", "m@exemple.fr"),
+        ("domain/e/exemple.fr/j/jean", "jean@exemple.fr"),  # Cyrus; it was j@exemple.fr
+        ("exemple.fr/j/je/jean", "jean@exemple.fr"),
+        ("exemple.fr/j/e/a/jean-2026.01.02.03.04.05/sieve", "jean@exemple.fr"),  # iRedMail
+        ("exemple.fr/j/marie", "j@exemple.fr"),
+        ("jean@exemple.fr/sieve", "jean@exemple.fr"),
+        ("vmail/jean", ""),
+    ],
+)
+def test_whose_folder_it_is(tmp_path: Path, folders: str, address: str) -> None:
+    folder = tmp_path / folders
+    folder.mkdir(parents=True)
+    (folder / "roundcube.sieve").write_text('vacation "x";')
+    found = [row["address"] for row in sieve_files.from_folder(tmp_path).responders]
+    assert found == ([address] if address else [])
+
+
+def test_only_the_script_in_force_is_read(tmp_path: Path) -> None:
+    """One that its owner had put aside became a responder that answers."""
+    jean, marie, paul = (tmp_path / "x.example" / name for name in ("jean", "marie", "paul"))
+    for folder in (jean / "sieve", marie, paul):
+        folder.mkdir(parents=True)
+        for name in ("old", "new"):
+            suffix = ".script" if folder == marie else ".sieve"
+            (folder / (name + suffix)).write_text(f'vacation "{name}";')
+    (jean / ".dovecot.sieve").symlink_to("sieve/new.sieve")  # Pigeonhole
+    (marie / "new.bc").touch()
+    (marie / "defaultbc").symlink_to("new.bc")  # Cyrus
+    (paul / ".dovecot.sieve").symlink_to("gone.sieve")
+    (paul / "circle.sieve").symlink_to("circle.sieve")
+    zoe = tmp_path / "x.example" / "zoe"  # ISPConfig
+    (zoe / "sieve").mkdir(parents=True)
+    (zoe / "sieve" / "own.sieve").write_text("keep;")
+    (zoe / ".sieve").symlink_to("sieve/own.sieve")
+    (zoe / ".ispconfig.sieve").write_text('vacation "new";')
+    found = sieve_files.from_folder(tmp_path)
+    assert [(row["address"], row["message"]) for row in found.responders] == [
+        ("jean@x.example", "new"),
+        ("marie@x.example", "new"),
+        ("paul@x.example", "new"),
+        ("paul@x.example", "old"),
+        ("zoe@x.example", "new"),
+    ]
+    assert [(note.where, note.words.rpartition(": ")[2]) for note in found.notes] == [
+        ("jean@x.example", "it is not the script in force"),
+        ("marie@x.example", "it is not the script in force"),
+        ("zoe@x.example", "the script has no vacation"),
     ]
 
 

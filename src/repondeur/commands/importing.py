@@ -166,7 +166,7 @@ def _found(
     from repondeur.hosting.foreign import SourceError
     from repondeur.hosting.sources import ovh as ovh_source
     from repondeur.hosting.sources import postfixadmin as postfixadmin_source
-    from repondeur.hosting.sources import sieve as sieve_source
+    from repondeur.hosting.sources import sieve_files as sieve_source
 
     try:
         if ovh is not None:

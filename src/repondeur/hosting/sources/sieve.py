@@ -9,7 +9,6 @@ from email import message_from_bytes, policy
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from email.message import EmailMessage, MIMEPart
-from pathlib import Path
 from typing import Any
 
 from repondeur.hosting import addresses
@@ -20,10 +19,6 @@ from repondeur.hosting.sources import Found, sieve_received
 from repondeur.hosting.sources.sieve_language import Command, SieveError, parse
 from repondeur.rules.address import mailboxes
 from repondeur.rules.senders import system
-
-SUFFIXES = (".sieve", ".siv", ".script")
-# Files that servers keep beside the one that is in force.
-PASSED_OVER = (".svbin", ".dovecot.lda-dupes")
 
 SHOWN = 120  # characters of a condition in a note: it is to be found again, not to be run
 
@@ -51,36 +46,6 @@ _PLAIN: dict[str, Any] = {
 }  # fmt: skip
 
 _Path = tuple[tuple[str, Command], ...]  # (if, elsif or else; its test) around a command
-
-
-def from_folder(place: Path, address: str = "") -> Found:
-    """The scripts of a file or folder. Raises SourceError.
-
-    address: of the one script. In a folder the address is told by the file's name
-    (`jean@example.org.sieve`) or by its folders (`example.org/jean/...`).
-    """
-    if place.is_file():
-        owner = address or _address_of(place)
-        if not owner:
-            raise SourceError(f"{place}: whose script is this? mend: --address ADDRESS")
-        return from_script(_read(place), owner)
-    if not place.is_dir():
-        raise SourceError(f"{place}: there is no such file or folder")
-    found = Found()
-    for path in sorted(place.rglob("*")):
-        if not path.is_file() or path.is_symlink() or path.name.endswith(PASSED_OVER):
-            continue
-        if path.suffix not in SUFFIXES:
-            continue
-        owner = address or _address_of(path)
-        if not owner:
-            found.note(str(path), "left out: neither its name nor its folders are an address")
-            continue
-        try:
-            found.add(from_script(_read(path), owner))
-        except SourceError as error:
-            found.note(owner, f"left out: {path}: {error}")
-    return found
 
 
 def from_script(script: str, address: str) -> Found:
@@ -127,27 +92,7 @@ def _commands(script: str, address: str) -> list[Command]:
         raise SourceError(f"{address}: the script {error}") from error
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{path}: is not UTF-8 (RFC 5228 §2.1)") from error
-    except OSError as error:
-        raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _address_of(path: Path) -> str:
-    for name in (path.stem, path.name, *(part for part in reversed(path.parts[:-1]))):
-        if "@" in name and (found := _address(name)):
-            return found
-    folders = [part for part in path.parts[:-1] if part.lower() not in ("sieve", "home", "mail")]
-    for domain, local in zip(reversed(folders[:-1]), reversed(folders[1:]), strict=True):
-        if "." in domain and (found := _address(f"{local}@{domain}")):
-            return found
-    return ""
-
-
-def _address(text: str) -> str:
+def known_address(text: str) -> str:
     try:
         return addresses.joined(text)
     except Invalid:
@@ -212,9 +157,9 @@ def _options(row: dict[str, Any], command: Command, found: Found) -> None:
     others = command.tagged("addresses")
     listed = [others] if isinstance(others, str) else others if isinstance(others, list) else []
     also = [found_ for text in listed for _, found_ in mailboxes(text)]
-    row["also"] = sorted({one for one in map(_address, also) if one} - {own})
+    row["also"] = sorted({one for one in map(known_address, also) if one} - {own})
     if isinstance(sender, str):
-        written = [_address(one) for _, one in mailboxes(sender)]
+        written = [known_address(one) for _, one in mailboxes(sender)]
         if written != [own]:
             found.note(own, f"its sender {sender!r} is left out: replies come from the address")
 
