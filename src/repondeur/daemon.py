@@ -35,8 +35,10 @@ from repondeur.flow.dialogue import Limits
 from repondeur.flow.incoming import Accept, Verify
 from repondeur.flow.intake import Inline, Tap
 from repondeur.flow.listener import Listener
-from repondeur.flow.nexthop import next_hop
+from repondeur.flow.mailboxes import Mailboxes
+from repondeur.flow.nexthop import NextHop, next_hop
 from repondeur.flow.relay import relay as relay_to
+from repondeur.flow.writer import Writer
 from repondeur.store import duty, migrate
 from repondeur.store.memory import pepper
 from repondeur.web import Check, application
@@ -164,13 +166,17 @@ async def _work(config: Config, sockets: Sockets, holder: str, *, tells: bool) -
 
 async def _mail(config: Config, sockets: Sockets, parts: AsyncExitStack) -> Check:
     """The mail path. Parts end in the opposite order: the intake first, the database last."""
-    batcher = Batcher(
+    hop, forwarder = _hops(config) if config.mode == "inline" else (None, None)
+    writer = Writer(
         policy=project.policy(config),
         key=pepper(config.secret_key),
         clock=jobs.clock,
         lease=LEASE,
-        resolves=config.mode == "inline",
+        hostname=config.hostname,
+        mailboxes=hop if isinstance(hop, Mailboxes) else None,
+        abroad=forwarder is hop,
     )
+    batcher = Batcher(writer, delivers=isinstance(hop, Mailboxes))
     parts.push_async_callback(batcher.close)
     relay = relay_to(str(config.relay), config.hostname)
     parts.push_async_callback(relay.close)
@@ -178,16 +184,11 @@ async def _mail(config: Config, sockets: Sockets, parts: AsyncExitStack) -> Chec
     parts.push_async_callback(courier.close, GRACE_S)
     accept: Accept = Tap(batcher, courier, jobs.clock, config.tap_domain).accept
     verify: Verify | None = None
-    if config.mode == "inline":
-        hop = next_hop(str(config.next_hop), config.hostname)
-        parts.push_async_callback(hop.close)
-        forwarder = hop
-        if config.relay.scheme == "smtp":
-            forwarder = next_hop(str(config.relay), config.hostname)
-            parts.push_async_callback(forwarder.close)
-        inline = Inline(
-            batcher, courier, jobs.clock, hop, forwarder, config.tap_domain, config.hostname
-        )
+    if hop is not None and forwarder is not None:
+        for server in {hop, forwarder}:
+            if isinstance(server, NextHop):
+                parts.push_async_callback(server.close)
+        inline = Inline(batcher, courier, jobs.clock, config.tap_domain, hop, forwarder)
         accept, verify = inline.accept, inline.verify
     spool_dir = config.data_dir / "spool"
     spool_dir.mkdir(mode=0o700, exist_ok=True)
@@ -209,6 +210,14 @@ async def _mail(config: Config, sockets: Sockets, parts: AsyncExitStack) -> Chec
         await listener.serve(sock)
         parts.push_async_callback(listener.close, GRACE_S)
     return relay.check
+
+
+def _hops(config: Config) -> tuple[NextHop | Mailboxes, NextHop | Mailboxes]:
+    """What takes the mail, and what takes that for copy targets which are not hosted here."""
+    hop = next_hop(str(config.next_hop), config.hostname)
+    if config.relay.scheme == "smtp":
+        return hop, next_hop(str(config.relay), config.hostname)
+    return hop, hop
 
 
 def _tls(config: Config) -> ssl.SSLContext | None:

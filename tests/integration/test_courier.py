@@ -16,6 +16,7 @@ from repondeur.flow import courier
 from repondeur.flow.batcher import Batcher
 from repondeur.flow.courier import LEASE, Courier
 from repondeur.flow.relay import Outgoing, relay
+from repondeur.flow.writer import Writer
 from repondeur.rules.model import Policy
 from repondeur.store import hot, outbox
 from repondeur.store.entry import Item, Outcome
@@ -45,8 +46,18 @@ async def replies(batcher: Batcher, count: int) -> list[tuple[int, int, Outgoing
     return made
 
 
-def batcher() -> Batcher:
-    return Batcher(policy=Policy(), key=b"k" * 32, clock=clock, lease=LEASE)
+def batcher(lease: timedelta = LEASE) -> Batcher:
+    return Batcher(
+        Writer(
+            policy=Policy(),
+            key=b"k" * 32,
+            clock=clock,
+            lease=lease,
+            hostname="mx.example.fr",
+            mailboxes=None,
+            abroad=False,
+        )
+    )
 
 
 def test_a_stop_gives_up_what_did_not_leave(
@@ -149,7 +160,7 @@ def test_a_fate_that_could_not_be_written_is_no_claim(
     database = Database(monkeypatch)
 
     async def run() -> None:
-        writer = Batcher(policy=Policy(), key=b"k" * 32, clock=clock, lease=timedelta())
+        writer = batcher(lease=timedelta())
         [(domain_id, id_, _)] = await replies(writer, 1)
         database.away.set()
         writer.finished(Finished(domain_id, id_, "sent", "250 2.0.0 kept", 1))

@@ -33,7 +33,7 @@ def await_end(pids: Sequence[int]) -> None:
     wait_for(lambda: not any(map(birth, pids)), f"the end of {pids}")
 
 
-@pytest.mark.parametrize(("mode", "count"), [("tap", 1), ("inline", 4)])  # inline: a Maildir
+@pytest.mark.parametrize(("mode", "count"), [("tap", 1), ("inline", 2)])  # inline: a Maildir
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_no_part_outlives_the_service(mode: str, count: int, number: signal.Signals) -> None:
     """One that did would keep its database, and the next start would find it there."""

@@ -45,15 +45,15 @@ class Work:
 
     def __call__(
         self, items: list[int], _more: Callable[[], list[int]]
-    ) -> list[tuple[int, list[int]]]:
+    ) -> list[tuple[int, list[int]] | Exception]:
         self.gate.wait(10)
         self.calls.value += 1
         if self.away.is_set():
             raise OperationalError("away")
-        for item in items:
-            if item in self.poison:
-                raise ValueError(f"cannot double {item}")
-        return [(2 * item, list(items)) for item in items]
+        return [
+            ValueError(f"cannot double {item}") if item in self.poison else (2 * item, list(items))
+            for item in items
+        ]
 
 
 async def test_what_arrives_during_a_call_goes_together_in_the_next() -> None:
@@ -88,12 +88,20 @@ async def test_a_call_has_a_limit_but_never_cuts_a_job() -> None:
     await gatherer.close()
 
 
-async def test_a_poisoned_message_fails_alone() -> None:
-    gatherer = Gatherer("test", Work(poison=frozenset({3})))
-    jobs = [asyncio.ensure_future(gatherer.do([n])) for n in (1, 2, 3, 4)]
-    results = await asyncio.gather(*jobs, return_exceptions=True)
-    assert [results[0], results[1], results[3]] == [[(2, [1])], [(4, [2])], [(8, [4])]]
-    assert isinstance(results[2], ValueError)
+async def test_an_exception_among_the_results_is_for_its_job_alone() -> None:
+    work = Work(poison=frozenset({3}))
+    work.gate.clear()
+    gatherer = Gatherer("test", work)
+    first = asyncio.ensure_future(gatherer.do([1]))
+    await asyncio.sleep(0.1)
+    jobs = [asyncio.ensure_future(gatherer.do([n, n + 10])) for n in (2, 3, 4)]
+    await asyncio.sleep(0)
+    work.gate.set()
+    _, *results = await asyncio.gather(first, *jobs, return_exceptions=True)
+    together = [2, 12, 3, 13, 4, 14]
+    assert results[0] == [(4, together), (24, together)]
+    assert isinstance(results[1], ValueError)
+    assert results[2] == [(8, together), (28, together)]
     await gatherer.close()
 
 

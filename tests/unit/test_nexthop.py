@@ -1,4 +1,4 @@
-"""Inline delivery: into Maildir folders and over LMTP and SMTP."""
+"""Inline delivery over LMTP and SMTP."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from repondeur.flow.incoming import Status
-from repondeur.flow.nexthop import file_name, next_hop, status
+from repondeur.flow.nexthop import NextHop, next_hop, status
 from repondeur.flow.pool import Sent
 from repondeur.flow.spool import Spool
 from tests.peers.sink import DROP, Sink
 
 TRACE = b"Received: from [192.0.2.1] by mx.example; now\r\n"
-RETURN_PATH = b"Return-Path: <a@x>\r\n"
 MESSAGE = b"Subject: hi\r\n\r\n.dot\r\n" + b"line\r\n" * 20000
 
 
@@ -24,22 +23,6 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
     message.write(MESSAGE)
     yield message
     message.close()
-
-
-@pytest.mark.parametrize(
-    ("part", "name"),
-    [
-        ("Bob", "bob"),
-        ("..", "%2E."),
-        (".hidden", "%2Ehidden"),
-        ("a/b", "a%2Fb"),
-        ("a\x00b", "a%00b"),
-        ("bob+tag", "bob+tag"),
-        ("j.doe", "j.doe"),
-    ],
-)
-def test_folder_names_stay_inside(part: str, name: str) -> None:
-    assert file_name(part) == name
 
 
 @pytest.mark.parametrize("url", ["", "maildir:", "lmtp://", "lmtp://h:x", "http://h", "lmtp://h/p"])
@@ -75,36 +58,9 @@ def test_reply_as_ours_to_give(sent: Sent, answer: Status) -> None:
     assert status(sent) == answer
 
 
-async def test_maildir_takes_a_message(tmp_path: Path, spool: Spool) -> None:
-    hop = next_hop(f"maildir:{tmp_path / 'mail'}", "mx.example")
-    assert await hop.check() is None
-    got = await hop.deliver("a@x", "Bob@Example.ORG", spool, trace=TRACE, smtputf8=False)
-    await hop.close()
-    assert got.code == 250
-    (kept,) = (tmp_path / "mail/example.org/bob/new").iterdir()
-    # RFC 5321 §4.4: where the way ends, the sender is written down.
-    assert kept.read_bytes() == (RETURN_PATH + TRACE + MESSAGE).replace(b"\r\n", b"\n")
-
-
-async def test_maildir_that_cannot_be_made_defers(tmp_path: Path, spool: Spool) -> None:
-    (tmp_path / "mail").write_text("a file in the way")
-    hop = next_hop(f"maildir:{tmp_path / 'mail'}", "mx.example")
-    got = await hop.deliver("a@x", "bob@example.org", spool, trace=TRACE, smtputf8=False)
-    await hop.close()
-    assert (got.code, got.enhanced) == (451, "4.3.0")
-
-
-async def test_half_a_message_is_not_delivered(tmp_path: Path, spool: Spool) -> None:
-    hop = next_hop(f"maildir:{tmp_path / 'mail'}", "mx.example")
-    spool.close()
-    got = await hop.deliver("a@x", "bob@example.org", spool, trace=TRACE, smtputf8=False)
-    await hop.close()
-    assert got.code == 451
-    assert not [path for path in (tmp_path / "mail").rglob("*") if path.is_file()]
-
-
 async def test_smtp_next_hop(spool: Spool, sink: Sink) -> None:
     hop = next_hop(f"smtp://{sink.address}", "mx.example")
+    assert isinstance(hop, NextHop)
     got = await hop.deliver("a@x", "bob@example.org", spool, trace=TRACE, smtputf8=False)
     assert got.code == 250
     assert sink.received[0].data == TRACE + MESSAGE

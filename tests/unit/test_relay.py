@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from repondeur.config import load
-from repondeur.flow.nexthop import next_hop
+from repondeur.flow.nexthop import NextHop, next_hop
 from repondeur.flow.relay import Outgoing, Relay, Sent, relay
 from tests.peers.sink import DROP, EXTENSIONS, Sink
 
@@ -80,7 +80,9 @@ async def test_a_relay_that_the_settings_take_is_taken_here(url: str) -> None:
     """`starttls=never` passed the settings and stopped `serve` with a traceback."""
     config = load({"REPONDEUR_RELAY": url, "REPONDEUR_NEXT_HOP": url})
     await relay(str(config.relay), "mx.example").close()
-    await next_hop(str(config.next_hop), "mx.example").close()
+    hop = next_hop(str(config.next_hop), "mx.example")
+    if isinstance(hop, NextHop):
+        await hop.close()
 
 
 @pytest.mark.parametrize("extensions", [EXTENSIONS, ()], ids=["pipelined", "plain"])

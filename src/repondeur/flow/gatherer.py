@@ -36,7 +36,8 @@ class Gatherer(Generic[T, R]):
     """Runs `work` on what has gathered, one call at a time, in a process of its own.
 
     work: gets items, and a function that returns those that came meanwhile; returns one result
-    for each, in order. Its exception reaches every caller whose items were in the call.
+    for each, in order. An exception among them reaches the caller whose item it stands for; one
+    that is raised reaches every caller whose items were in the call.
     calls: functions that `run` may name. first, last: called at the process's start and end.
     All live in a copy of this process, made here: what changes on this side later is not seen
     there. Items, results, arguments and errors go over as pickles.
@@ -45,7 +46,7 @@ class Gatherer(Generic[T, R]):
     def __init__(
         self,
         name: str,
-        work: Callable[[list[T], Callable[[], list[T]]], list[R]],
+        work: Callable[[list[T], Callable[[], list[T]]], list[R | Exception]],
         *,
         calls: Sequence[Callable[..., Any]] = (),
         first: Callable[[], object] = lambda: None,

@@ -16,34 +16,34 @@ from prometheus_client import Counter
 
 from repondeur.flow.batcher import Batcher
 from repondeur.flow.courier import Courier
+from repondeur.flow.delivery import (
+    AWAY,
+    UNKNOWN,
+    Arrival,
+    Placed,
+    Way,
+    routed,
+    tell,
+    tell_deferred,
+    tell_lost,
+)
 from repondeur.flow.incoming import Incoming, Status
+from repondeur.flow.mailboxes import Mailboxes
 from repondeur.flow.nexthop import NextHop
 from repondeur.flow.relay import Outgoing
+from repondeur.flow.spool import Handle
 from repondeur.mail.identity import identity
 from repondeur.mail.read import HEAD_LIMIT, read
 from repondeur.rules.address import unwrap_tap
 from repondeur.rules.headers import split
-from repondeur.rules.model import Envelope, Head, Reason
-from repondeur.rules.route import Route, route
-from repondeur.rules.schedule import state
+from repondeur.rules.model import Envelope
 from repondeur.store.entry import Item, Outcome
-from repondeur.store.lookup import Destination
 
 log = structlog.get_logger(__name__)
 
 MESSAGES = Counter("repondeur_messages", "Recipients of messages taken in, by reason", ["reason"])
-ROUTED = Counter("repondeur_routed", "Recipients of messages in inline mode, by route", ["route"])
-DELIVERIES = Counter(
-    "repondeur_deliveries", "Recipients whose mail the next hop or a copy target got", ["fate"]
-)
-DEFERRED = Counter("repondeur_deferred", "Recipients met with 451: the database was away")
-LOST = Counter("repondeur_replies_lost", "Replies not made: the database was away after delivery")
 
 OK = Status(250, "2.0.0", "Accepted")
-DROPPED = Status(250, "2.0.0", "Accepted; the responder keeps no copy")
-AWAY = Status(451, "4.3.0", "Temporary failure, try again later")
-UNKNOWN = Status(550, "5.1.1", "No such address here")
-LOOP = Status(554, "5.4.6", "Mail forwarding loop")
 
 
 class Tap:
@@ -70,11 +70,11 @@ class Tap:
         ]
         try:
             outcomes = await self._batcher.answer(items)
-        except Exception as error:  # whatever it is, the mail server tries again (RFC 5321 §4.2.1)
-            DEFERRED.inc(len(items))
-            log.error("deferred", sender=incoming.sender, error=repr(error))
+        except Exception as error:
+            tell_deferred(incoming.sender, len(items), error)
             return [AWAY] * len(items)
-        _send_off(items, outcomes, self._courier, self._clock())
+        for item, outcome in zip(items, outcomes, strict=True):
+            _send_off(item.envelope, outcome, self._courier, self._clock())
         return [OK] * len(items)
 
 
@@ -86,145 +86,93 @@ class Inline:
         batcher: Batcher,
         courier: Courier,
         clock: Callable[[], datetime],
-        next_hop: NextHop,
-        forwarder: NextHop,
         tap_domain: str,
-        hostname: str,
+        next_hop: NextHop | Mailboxes,
+        forwarder: NextHop | Mailboxes,
     ) -> None:
-        """forwarder: takes what goes to a copy target that is not hosted here."""
+        """forwarder: takes what goes to a copy target that is not hosted here. Mailboxes are
+        filled by the batcher's process."""
         self._batcher = batcher
         self._courier = courier
         self._clock = clock
         self._next_hop = next_hop
         self._forwarder = forwarder
         self._tap_domain = tap_domain
-        self._hostname = hostname
 
     async def verify(self, recipient: str) -> Status | None:
         """RCPT in SMTP: an unknown address is refused before the message is sent."""
         (destination,) = await self._batcher.resolve([unwrap_tap(recipient, self._tap_domain)])
-        return UNKNOWN if self._route(destination).unknown else None
+        return UNKNOWN if routed(destination, self._clock()).unknown else None
 
     async def accept(self, incoming: Incoming) -> list[Status]:
-        head = read(incoming.head)
         recipients = [unwrap_tap(r, self._tap_domain) for r in incoming.recipients]
         try:
-            destinations = await self._batcher.resolve(recipients)
+            placed = await self._batcher.place(self._arrival(incoming, recipients))
         except Exception as error:  # nothing is known of the recipients: try again later
-            DEFERRED.inc(len(recipients))
-            log.error("deferred", sender=incoming.sender, error=repr(error))
+            tell_deferred(incoming.sender, len(recipients), error)
             return [AWAY] * len(recipients)
-        routes = [self._route(destination) for destination in destinations]
-        deliveries = [
-            self._deliver(incoming, head, recipient, destination, taken)
-            for recipient, destination, taken in zip(recipients, destinations, routes, strict=True)
-        ]
-        if len(deliveries) == 1:  # most messages: no task of its own
-            statuses = [await deliveries[0]]
-        else:
-            statuses = await asyncio.gather(*deliveries)
+        if any(each.way for each in placed):
+            placed = await self._carry(incoming, recipients, placed)
+        for recipient, each in zip(recipients, placed, strict=True):
+            if each.outcome is not None:
+                envelope = Envelope(incoming.sender, recipient)
+                _send_off(envelope, each.outcome, self._courier, self._clock())
+        return [each.status or AWAY for each in placed]
+
+    def _arrival(self, incoming: Incoming, recipients: list[str]) -> Arrival:
+        message: bytes | Handle = b""
+        if isinstance(self._next_hop, Mailboxes):
+            assert incoming.spool is not None
+            message = incoming.spool.elsewhere()
+        # A small message is its own head: the same octets go over once.
+        head = message if message and isinstance(message, bytes) else incoming.head
+        return Arrival(incoming.sender, recipients, head, message, incoming.client)
+
+    async def _carry(
+        self, incoming: Incoming, recipients: list[str], placed: list[Placed]
+    ) -> list[Placed]:
+        """Give the message to the mail servers that have to take it, then answer. Mail beats
+        replies."""
+        going = [(n, each.way) for n, each in enumerate(placed) if each.way is not None]
+        head = read(incoming.head)
         incoming_id = identity(head, incoming.head)
-        accepted = [n for n, status in enumerate(statuses) if status.code == 250]
-        items = [
-            Item(Envelope(incoming.sender, recipients[n]), head, incoming_id, destinations[n])
-            for n in accepted
-        ]
-        if not items:
-            return statuses
-        try:
-            outcomes = await self._batcher.answer(items)
-        except Exception as error:  # mail beats replies
-            for n, item in zip(accepted, items, strict=True):
-                if routes[n].dropped:
-                    DEFERRED.inc()
-                    statuses[n] = AWAY  # kept nowhere yet, so it may come again
-                elif item.destination and item.destination.responder:
-                    LOST.inc()
-                    log.error(
-                        "reply lost",
-                        sender=incoming.sender,
-                        recipient=item.envelope.recipient,
-                        error=repr(error),
-                    )
-            return statuses
-        _send_off(items, outcomes, self._courier, self._clock())
-        return statuses
-
-    def _route(self, destination: Destination) -> Route:
-        responder = destination.responder
-        on = responder is not None and state(responder, self._clock()) is Reason.REPLY
-        return route(
-            destination.mailbox,
-            answering=on,
-            free=destination.free,
-            copy=destination.copy,
-            copy_to=destination.copy_to,
-        )
-
-    async def _deliver(
-        self,
-        incoming: Incoming,
-        head: Head,
-        recipient: str,
-        destination: Destination,
-        taken: Route,
-    ) -> Status:
-        ROUTED.labels(taken.name).inc()
-        if taken.unknown:
-            log.info("refused: unknown", sender=incoming.sender, recipient=recipient)
-            return UNKNOWN
-        if taken.dropped:
-            log.info("dropped: no copy", sender=incoming.sender, recipient=recipient)
-            return DROPPED
-        hop, hop_name, target = self._next_hop, "next hop", taken.target
-        trace = self._received(incoming, recipient)
-        if taken.forwarded:
-            # Delivered-To marks the way, so that a message meets each address once only.
-            if destination.address in head.all("delivered-to"):
-                log.warning("refused: loop", sender=incoming.sender, recipient=recipient)
-                return LOOP
-            trace = f"Delivered-To: {destination.address}\r\n".encode() + trace
+        items = {
+            n: Item(Envelope(incoming.sender, recipients[n]), head, incoming_id, way.destination)
+            for n, way in going
+        }
+        if len(going) == 1:  # most messages: no task of its own
+            statuses = [await self._deliver(incoming, items[going[0][0]], going[0][1])]
+        else:
+            statuses = await asyncio.gather(
+                *(self._deliver(incoming, items[n], way) for n, way in going)
+            )
+        for (n, _), status in zip(going, statuses, strict=True):
+            placed[n] = Placed(status)
+        accepted = [n for (n, _), status in zip(going, statuses, strict=True) if status.code == 250]
+        if accepted:
             try:
-                (home,) = await self._batcher.resolve([target])
-            except Exception as error:  # only this recipient waits
-                DEFERRED.inc()
-                log.error("deferred", sender=incoming.sender, error=repr(error))
-                return AWAY
-            if home.mailbox:
-                target = home.mailbox
+                outcomes = await self._batcher.answer([items[n] for n in accepted])
+            except Exception as error:
+                for n in accepted:
+                    tell_lost(items[n], error)
             else:
-                hop, hop_name = self._forwarder, "forwarder"
-        elif destination.mailbox == destination.address:
-            target = recipient  # with its tag: the mail server files by it
+                for n, outcome in zip(accepted, outcomes, strict=True):
+                    placed[n] = Placed(placed[n].status, outcome=outcome)
+        return placed
+
+    async def _deliver(self, incoming: Incoming, item: Item, way: Way) -> Status:
+        hop = self._forwarder if way.abroad else self._next_hop
+        assert isinstance(hop, NextHop)
         assert incoming.spool is not None
         status = await hop.deliver(
             incoming.sender,
-            target,
+            way.target,
             incoming.spool,
-            trace=trace,
-            smtputf8=incoming.smtputf8 and _needs_smtputf8(incoming, target),
+            trace=way.trace,
+            smtputf8=incoming.smtputf8 and _needs_smtputf8(incoming, way.target),
         )
-        fate = {2: "accepted", 4: "deferred"}.get(status.code // 100, "refused")
-        DELIVERIES.labels(fate).inc()
-        log.info(
-            taken.name if fate == "accepted" else f"{fate}: {hop_name}",
-            sender=incoming.sender,
-            recipient=recipient,
-            target=target,
-            status=str(status),
-            **({"cause": status.cause} if status.cause else {}),
-        )
+        tell(item.envelope, way, status)
         return status
-
-    def _received(self, incoming: Incoming, recipient: str) -> bytes:
-        """The trace field that each hop owes (RFC 5321 §4.4)."""
-        when = self._clock().strftime("%a, %d %b %Y %H:%M:%S +0000")
-        # A name that is not ASCII would make the next hop's SMTPUTF8 needed for the trace alone.
-        wanted = f"for <{recipient}>" if recipient.isascii() else ""
-        return (
-            f"Received: from [{incoming.client}] by {self._hostname} (Repondeur)\r\n"
-            f"\t{wanted}; {when}\r\n"
-        ).encode()
 
 
 def _needs_smtputf8(incoming: Incoming, target: str) -> bool:
@@ -235,20 +183,19 @@ def _needs_smtputf8(incoming: Incoming, target: str) -> bool:
     return not (known and header.isascii() and incoming.sender.isascii() and target.isascii())
 
 
-def _send_off(items: list[Item], outcomes: list[Outcome], courier: Courier, t: datetime) -> None:
-    """After the commit: one log line and one count for each silence; the replies leave."""
-    for item, outcome in zip(items, outcomes, strict=True):
-        reason = outcome.decision.reason.value
-        MESSAGES.labels(reason).inc()
-        reply = outcome.reply
-        if reply is None:
-            log.info(
-                "silence",
-                sender=item.envelope.sender,
-                recipient=item.envelope.recipient,
-                reason=reason,
-                found=outcome.decision.found,
-            )
-        else:
-            message = Outgoing(reply.sender, reply.recipient, reply.data, reply.smtputf8)
-            courier.take(outcome.domain_id, outcome.id, message, created=t)
+def _send_off(envelope: Envelope, outcome: Outcome, courier: Courier, t: datetime) -> None:
+    """After the commit: one log line and one count for a silence; a reply leaves."""
+    reason = outcome.decision.reason.value
+    MESSAGES.labels(reason).inc()
+    reply = outcome.reply
+    if reply is None:
+        log.info(
+            "silence",
+            sender=envelope.sender,
+            recipient=envelope.recipient,
+            reason=reason,
+            found=outcome.decision.found,
+        )
+    else:
+        message = Outgoing(reply.sender, reply.recipient, reply.data, reply.smtputf8)
+        courier.take(outcome.domain_id, outcome.id, message, created=t)

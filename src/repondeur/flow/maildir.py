@@ -2,41 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from repondeur.flow.gatherer import Gatherer
 from repondeur.flow.spool import Handle
-from repondeur.flow.workshop import by_fields
 
-# Each writes what has gathered in one go. A second one, so that a large message holds up half of
-# the others.
-WRITERS = 2
 # The fsyncs of a batch are under way at once: the file system joins them in one commit of its
 # journal, the disk in one flush. One after the other, each waits for a flush of its own.
 SYNCERS = 8
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
-_count = itertools.count()
-
 
 @dataclass(slots=True)
-class _Letter:
-    """One message on its way into a folder."""
+class Letter:
+    """One message (CRLF) on its way into a folder. before: header lines that go before it.
+    message: as Spool.elsewhere() has it."""
 
     folder: str
-    name: str
     before: bytes
     message: bytes | Handle
+    name: str = ""
     file: int = -1  # descriptor
     error: Exception | None = None
 
@@ -44,63 +37,69 @@ class _Letter:
         return f"{self.folder}/{sub}/{self.name}"
 
 
-by_fields(_Letter, Handle)
-
-
-class Maildir:
-    """Writes messages into Maildir folders, in processes of its own. Made on a running loop."""
+class Folders:
+    """Writes letters into Maildir folders. Its threads begin with its first batch."""
 
     def __init__(self, hostname: str) -> None:
         # The Maildir convention for what a file name cannot hold.
         self._hostname = hostname.replace("/", r"\057").replace(":", r"\072")
+        self._count = itertools.count()
         self._syncers = ThreadPoolExecutor(SYNCERS, "maildir-sync")
-        self._writers = [
-            Gatherer(f"maildir-{nth}", self._write, calls=[_make]) for nth in range(WRITERS)
-        ]
 
-    async def deliver(self, folder: str, before: bytes, message: bytes | Handle) -> None:
-        """Put a message (CRLF) into folder/new, made when missing. OSError: it may not be there.
-
-        before: header lines that go before it. message: as Spool.elsewhere() has it; a handle is
-        closed here.
-        """
-        nth = next(_count)
-        name = f"{time.time():.6f}.P{os.getpid()}Q{nth}.{self._hostname}"
-        written = self._writers[nth % WRITERS].do([_Letter(folder, name, before, message)])
-        if isinstance(message, Handle):
-            written.add_done_callback(lambda _: message.close())
-        # Who asked may be gone before the message is written; the handle may not.
-        (error,) = await asyncio.shield(written)
-        if error is not None:
-            raise error
-
-    async def check(self, folder: Path) -> str | None:
-        """None when messages can be written, else what is wrong."""
-        try:
-            await self._writers[0].run(_make, folder)
-        except OSError as error:
-            return f"{folder}: {error.strerror or error}"
-        return None if os.access(folder / "tmp", os.W_OK) else f"{folder}: not writable"
-
-    async def close(self) -> None:
-        for writer in self._writers:
-            await writer.close()
-
-    def _write(
-        self, letters: list[_Letter], _more: Callable[[], list[_Letter]]
-    ) -> list[Exception | None]:
-        """Stage by stage, all letters in each: written, on disk, seen, seen on disk."""
-        at_once = self._syncers.map if len(letters) > 1 else map
-        for go, stage in ((map, _fill), (at_once, _keep), (map, _show), (at_once, _sync_new)):
-            for _ in go(partial(_attempt, stage), letters):
-                pass
+    def write(self, letters: Sequence[Letter], meanwhile: Callable[[], None]) -> None:
+        """Put each into folder/new, made when missing; `error` says of one that it may not be
+        there. meanwhile: runs while the disk works."""
+        for letter in letters:
+            nth = next(self._count)
+            letter.name = f"{time.time():.6f}.P{os.getpid()}Q{nth}.{self._hostname}"
+            _attempt(_fill, letter)
+        kept = [self._syncers.submit(_attempt, _keep, letter) for letter in letters]
+        meanwhile()
+        wait(kept)
         for letter in letters:
             if letter.error is not None:
                 _take_back(letter)
+
+
+class Maildir:
+    """One Maildir folder, written by a process of its own. Made on a running loop."""
+
+    def __init__(self, folder: Path, hostname: str) -> None:
+        self._folder = folder
+        self._folders = Folders(hostname)
+        self._writer: Gatherer[tuple[bytes, bytes], None] = Gatherer(
+            "maildir", self._write, calls=[_make]
+        )
+
+    async def deliver(self, before: bytes, message: bytes) -> None:
+        """Put a message (CRLF) into new/. OSError: it may not be there.
+
+        before: header lines that go before it.
+        """
+        await self._writer.do([(before, message)])
+
+    async def check(self) -> str | None:
+        """None when messages can be written, else what is wrong."""
+        try:
+            await self._writer.run(_make, self._folder)
+        except OSError as error:
+            return f"{self._folder}: {error.strerror or error}"
+        return None if os.access(self._folder / "tmp", os.W_OK) else f"{self._folder}: not writable"
+
+    async def close(self) -> None:
+        await self._writer.close()
+
+    def _write(
+        self,
+        messages: list[tuple[bytes, bytes]],
+        _more: Callable[[], list[tuple[bytes, bytes]]],
+    ) -> list[Exception | None]:
+        letters = [Letter(str(self._folder), *message) for message in messages]
+        self._folders.write(letters, lambda: None)
         return [letter.error for letter in letters]
 
 
-def _attempt(stage: Callable[[_Letter], None], letter: _Letter) -> None:
+def _attempt(stage: Callable[[Letter], None], letter: Letter) -> None:
     """A letter that failed goes no further, and holds up no other."""
     if letter.error is None:
         try:
@@ -109,7 +108,7 @@ def _attempt(stage: Callable[[_Letter], None], letter: _Letter) -> None:
             letter.error = error
 
 
-def _fill(letter: _Letter) -> None:
+def _fill(letter: Letter) -> None:
     path = letter.path("tmp")
     try:
         letter.file = os.open(path, _NEW, 0o600)
@@ -122,7 +121,7 @@ def _fill(letter: _Letter) -> None:
             view = view[os.write(letter.file, view) :]
 
 
-def _blocks(letter: _Letter) -> Iterator[bytes]:
+def _blocks(letter: Letter) -> Iterator[bytes]:
     yield letter.before
     if isinstance(letter.message, Handle):
         yield from letter.message.blocks()
@@ -130,23 +129,18 @@ def _blocks(letter: _Letter) -> Iterator[bytes]:
         yield letter.message
 
 
-def _keep(letter: _Letter) -> None:
+def _keep(letter: Letter) -> None:
+    """On disk, seen, seen on disk."""
     file, letter.file = letter.file, -1
     try:
         os.fsync(file)
     finally:
         os.close(file)
-
-
-def _show(letter: _Letter) -> None:
     os.rename(letter.path("tmp"), letter.path("new"))
-
-
-def _sync_new(letter: _Letter) -> None:
     _sync(f"{letter.folder}/new")
 
 
-def _take_back(letter: _Letter) -> None:
+def _take_back(letter: Letter) -> None:
     # Where it could not be written it may not be removed, either. An error here would have all
     # others of the batch written a second time.
     with suppress(OSError):

@@ -77,7 +77,7 @@ class MaildirRelay:
 
     def __init__(self, folder: Path, hostname: str) -> None:
         self._folder = folder
-        self._maildir = Maildir(hostname)
+        self._maildir = Maildir(folder, hostname)
 
     def send(self, message: Outgoing) -> asyncio.Future[Sent]:
         return asyncio.get_running_loop().create_task(self._keep(message))
@@ -85,13 +85,13 @@ class MaildirRelay:
     async def _keep(self, message: Outgoing) -> Sent:
         envelope = f"Return-Path: <{message.sender}>\r\nX-Original-To: {message.recipient}\r\n"
         try:
-            await self._maildir.deliver(str(self._folder), envelope.encode(), message.data)
+            await self._maildir.deliver(envelope.encode(), message.data)
         except OSError as error:
             return Sent(451, f"4.3.0 {self._folder}: {error.strerror or error}")
         return Sent(250, "2.0.0 kept")
 
     async def check(self) -> str | None:
-        return await self._maildir.check(self._folder)
+        return await self._maildir.check()
 
     async def close(self) -> None:
         await self._maildir.close()

@@ -29,7 +29,7 @@ class Handle:
         """As Spool.blocks, in the other process."""
         with open(f"/proc/{self.process}/fd/{self.number}", "rb", buffering=0) as file:
             left = self.size
-            while block := file.read(BLOCK):
+            while left and (block := file.read(min(BLOCK, left))):
                 yield block
                 left -= len(block)
         if left:

@@ -16,7 +16,6 @@ from operator import attrgetter
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 import structlog
-from django.db import Error
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +89,7 @@ class Workshop(Generic[T, R]):
     def __init__(
         self,
         link: socket.socket,
-        work: Callable[[list[T], Callable[[], list[T]]], list[R]],
+        work: Callable[[list[T], Callable[[], list[T]]], list[R | Exception]],
         calls: Sequence[Callable[..., Any]],
     ) -> None:
         self._link = link
@@ -171,30 +170,23 @@ class Workshop(Generic[T, R]):
             self._grow()
         return [item for job in self._batch[begin:] for item in job.items]
 
-    def _finish(self, *, joining: bool = True) -> None:
+    def _finish(self) -> None:
         """Work on the batch, and give each job its results."""
-        self._joining = joining
+        self._joining = True
         try:
             results = self._work([item for job in self._batch for item in job.items], self._more)
         except Exception as error:
             self._joining = False
-            # The database away: for all alike. One message that nobody foresaw must not defer the
-            # others of its batch.
-            if isinstance(error, Error) or len(self._batch) == 1:
-                error = _movable(error)
-                self._tell([Result(job.nth, None, error) for job in self._batch])
-                return
-            for job in self._batch:
-                self._batch = [job]
-                self._finish(joining=False)
-        else:
-            self._joining = False
-            told, position = [], 0
-            for job in self._batch:
-                end = position + len(job.items)
-                told.append(Result(job.nth, results[position:end], None))
-                position = end
-            self._tell(told)
+            error = _movable(error)
+            self._tell([Result(job.nth, None, error) for job in self._batch])
+            return
+        self._joining = False
+        told, position = [], 0
+        for job in self._batch:
+            end = position + len(job.items)
+            told.append(_result(job, results[position:end]))
+            position = end
+        self._tell(told)
 
     def _answer(self, call: Call) -> None:
         try:
@@ -207,6 +199,14 @@ class Workshop(Generic[T, R]):
     def _tell(self, results: list[Result]) -> None:
         with suppress(BrokenPipeError):  # nobody waits any more
             self._link.sendall(packed(results))
+
+
+def _result(job: Job[Any], results: list[Any]) -> Result:
+    """One thing that failed fails its job."""
+    for each in results:
+        if isinstance(each, Exception):
+            return Result(job.nth, None, _movable(each))
+    return Result(job.nth, results, None)
 
 
 def _movable(error: Exception) -> Exception:

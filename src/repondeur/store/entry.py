@@ -16,12 +16,14 @@ class Item:
     envelope.recipient: with the tap form already undone.
     incoming: identifies the message: its Message-ID, or a digest of its head.
     destination: already resolved (inline mode), or None to be looked up with the batch.
+    decision: already decided, or None.
     """
 
     envelope: Envelope
     head: Head
     incoming: str
     destination: Destination | None = None
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True)

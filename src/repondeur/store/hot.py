@@ -118,7 +118,7 @@ def _decided(items: Iterable[Item], policy: Policy, t: datetime) -> list[Entry]:
     entries = []
     for item in items:
         place = item.destination or looked_up[item.envelope.recipient]
-        decision = decide(item.envelope, item.head, place.responder, policy, t)
+        decision = item.decision or decide(item.envelope, item.head, place.responder, policy, t)
         entries.append(Entry(item, place, decision))
     return entries
 

@@ -1,0 +1,233 @@
+"""A batch as the writer's process works on it: who is told what, and what lies in the mailboxes."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+
+from repondeur.flow import writer as module
+from repondeur.flow.delivery import AWAY, LOOP, UNKNOWN, Arrival
+from repondeur.flow.mailboxes import Mailboxes
+from repondeur.flow.writer import Writer
+from repondeur.rules.decide import decide
+from repondeur.rules.model import Reason
+from repondeur.store import hot
+from tests.batch_house import ALICE, BOB, LEASE, POLICY, T, item, seed
+from tests.database import SECRET, use_database
+
+SHOP = "shop@example.fr"  # free; its copy goes to QUIET
+QUIET = "quiet@example.fr"
+ABROAD = "shop@example.net"
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path: Path) -> Iterator[None]:
+    with use_database(f"sqlite:///{tmp_path / 'test.db'}"):
+        seed()
+        yield
+
+
+@pytest.fixture
+def mail(tmp_path: Path) -> Path:
+    return tmp_path / "mail"
+
+
+def make(mail: Path | None, *, abroad: bool = False) -> Writer:
+    mailboxes = Mailboxes(mail, "mx.example.fr") if mail else None
+    return Writer(
+        policy=POLICY,
+        key=SECRET.encode(),
+        clock=lambda: T,
+        lease=LEASE,
+        hostname="mx.example.fr",
+        mailboxes=mailboxes,
+        abroad=abroad,
+    )
+
+
+def arrival(*recipients: str, number: int = 1, sender: str = BOB, more: str = "") -> Arrival:
+    data = (
+        f"From: <{sender}>\r\nTo: <{'>, <'.join(recipients)}>\r\nSubject: Question {number}\r\n"
+        f"Message-ID: <{number}@example.org>\r\n{more}\r\nBonjour\r\n"
+    ).encode()
+    return Arrival(sender, list(recipients), data, data, "192.0.2.1")
+
+
+def nothing() -> list[Any]:
+    return []
+
+
+def kept(mail: Path, address: str) -> list[str]:
+    local, _, domain = address.partition("@")
+    return [path.read_text() for path in (mail / domain / local / "new").glob("*")]
+
+
+def keep_no_copy(local: str) -> None:
+    from repondeur.store.models import Responder
+
+    Responder.objects.filter(local=local).update(copy=False, copy_to="")
+
+
+def fail_at(subject: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message that nobody foresaw."""
+
+    def judge(envelope: Any, head: Any, *rest: Any) -> Any:
+        if subject in (head.first("subject") or ""):
+            raise LookupError(subject)
+        return decide(envelope, head, *rest)
+
+    monkeypatch.setattr(module, "decide", judge)
+    monkeypatch.setattr(hot, "decide", judge)
+
+
+def go_away(monkeypatch: pytest.MonkeyPatch, target: Any, name: str) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(target, name, away)
+
+
+def test_one_visit_delivers_and_answers(mail: Path) -> None:
+    [[placed]] = make(mail).work([arrival(ALICE)], nothing)
+    assert placed.status.code == 250
+    assert placed.outcome.reply.recipient == BOB
+    [text] = kept(mail, ALICE)
+    assert text.startswith(f"Return-Path: <{BOB}>\nReceived: from [192.0.2.1] by mx.example.fr")
+
+
+def test_each_recipient_has_a_status_of_its_own(mail: Path) -> None:
+    keep_no_copy("alice")
+    people = [ALICE, "nobody@example.fr", SHOP, QUIET]
+    [placed] = make(mail).work([arrival(*people)], nothing)
+    assert [each.status.code for each in placed] == [250, 550, 250, 250]
+    assert placed[1].status == UNKNOWN
+    assert [each.outcome and each.outcome.decision.reason for each in placed] == [
+        Reason.REPLY,
+        None,
+        Reason.REPLY,
+        Reason.NO_RESPONDER,
+    ]
+    assert not kept(mail, ALICE)
+    copies = kept(mail, QUIET)
+    assert sorted(f"Delivered-To: {SHOP}" in copy for copy in copies) == [False, True]
+
+
+def test_a_forwarded_message_meets_each_address_once(mail: Path) -> None:
+    [[placed]] = make(mail).work([arrival(SHOP, more=f"Delivered-To: {SHOP}\r\n")], nothing)
+    assert placed.status == LOOP
+    assert not kept(mail, QUIET)
+
+
+@pytest.mark.parametrize("abroad", [False, True])
+def test_a_copy_target_elsewhere(mail: Path, abroad: bool) -> None:
+    from repondeur.store.models import Responder
+
+    Responder.objects.filter(local="shop").update(copy_to=ABROAD)
+    [[placed]] = make(mail, abroad=abroad).work([arrival(SHOP)], nothing)
+    if abroad:  # no relay takes it: kept beside the mailboxes
+        assert placed.status.code == 250
+        assert len(kept(mail, ABROAD)) == 1
+    else:
+        assert (placed.status, placed.outcome) == (None, None)
+        assert (placed.way.name, placed.way.target, placed.way.abroad) == (
+            "forwarded",
+            ABROAD,
+            True,
+        )
+
+
+def test_where_mail_servers_deliver_the_way_is_told() -> None:
+    keep_no_copy("shop")
+    people = [ALICE, QUIET, SHOP, "nobody@example.fr"]
+    [placed] = make(None).work([arrival(*people)], nothing)
+    assert [each.way and each.way.target for each in placed] == [ALICE, QUIET, None, None]
+    assert placed[2].outcome.decision.reason is Reason.REPLY  # dropped: no server has to take it
+    assert placed[3].status == UNKNOWN
+
+
+def test_destinations_are_told() -> None:
+    alice, nobody = make(None).work(["contact@example.fr", "nobody@example.fr"], nothing)
+    assert (alice.mailbox, nobody.mailbox) == (ALICE, "")
+
+
+def test_a_message_that_nobody_foresaw_costs_its_own_reply_alone(
+    mail: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And lies once in its mailbox, not again for each try."""
+    fail_at("Question 2", monkeypatch)
+    given = [arrival(ALICE, number=n, sender=f"p{n}@example.org") for n in (1, 2, 3)]
+    results = make(mail).work([*given], nothing)
+    assert [placed.status.code for [placed] in results] == [250] * 3
+    assert [placed.outcome is not None for [placed] in results] == [True, False, True]
+    assert len(kept(mail, ALICE)) == 3
+
+
+def test_an_item_that_nobody_foresaw_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    fail_at("Question 2", monkeypatch)
+    given = [item(f"p{n}@example.org", number=n) for n in (1, 2, 3)]
+    first, second, third = make(None).work([*given], nothing)
+    assert isinstance(second, LookupError)
+    assert first.reply
+    assert third.reply
+
+
+def test_mail_beats_replies(mail: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database away after the delivery: what is in a mailbox is accepted, and what is nowhere
+    comes again."""
+    keep_no_copy("shop")
+    writer = make(mail)
+    go_away(monkeypatch, hot, "answer")
+    [[alice, shop], lost] = writer.work([arrival(ALICE, SHOP), item()], nothing)
+    assert (alice.status.code, alice.outcome) == (250, None)
+    assert (shop.status, shop.outcome) == (AWAY, None)
+    assert isinstance(lost, OperationalError)
+    assert len(kept(mail, ALICE)) == 1
+
+
+def test_nothing_is_delivered_to_unknown_places(
+    mail: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = make(mail)
+    go_away(monkeypatch, module.lookup, "resolve")
+    arrived, asked = writer.work([arrival(ALICE), ALICE], nothing)
+    assert isinstance(arrived, OperationalError)
+    assert isinstance(asked, OperationalError)
+    assert not kept(mail, ALICE)
+
+
+def test_what_comes_while_another_worker_has_its_turn_joins(mail: Path) -> None:
+    path = f"{connection.settings_dict['NAME']}-turn"
+    late = arrival(ALICE, number=2, sender="late@example.org")
+    with open(path, "w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+
+        def more() -> list[Any]:
+            fcntl.flock(turn, fcntl.LOCK_UN)
+            return [late, QUIET] if not kept_late() else []
+
+        def kept_late() -> bool:
+            return len(kept(mail, ALICE)) > 1
+
+        results = make(mail).work([arrival(ALICE)], more)
+    assert [placed.outcome.reply is not None for [placed] in results[:2]] == [True, True]
+    assert results[2].mailbox == QUIET
+    assert len(kept(mail, ALICE)) == 2
+
+
+def test_each_message_is_decided_once(mail: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each message is decided once, before its transaction."""
+    judged: list[str] = []
+
+    def judge(envelope: Any, *rest: Any) -> Any:
+        judged.append(envelope.sender)
+        return decide(envelope, *rest)
+
+    monkeypatch.setattr(module, "decide", judge)
+    monkeypatch.setattr(hot, "decide", judge)
+    make(mail).work([arrival(ALICE)], nothing)
+    assert judged == [BOB]

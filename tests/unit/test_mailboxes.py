@@ -1,0 +1,117 @@
+"""Inline delivery into folders: each message of a batch on its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from repondeur.flow.mailboxes import Mailboxes, Post, file_name
+from repondeur.flow.spool import BLOCK, Handle, Spool
+
+TRACE = b"Received: from [192.0.2.1] by mx.example; now\r\n"
+SMALL = b"Subject: hi\r\n\r\n.dot\r\n"
+LARGE = SMALL + b"line\r\n" * BLOCK
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    message = Spool(tmp_path)
+    message.write(LARGE)
+    yield message
+    message.close()
+
+
+def post(recipient: str, message: bytes | Handle = SMALL) -> Post:
+    return Post("a@x", recipient, TRACE, message)
+
+
+def nothing() -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        ("Bob", "bob"),
+        ("..", "%2E."),
+        (".hidden", "%2Ehidden"),
+        ("a/b", "a%2Fb"),
+        ("a\x00b", "a%00b"),
+        ("bob+tag", "bob+tag"),
+        ("j.doe", "j.doe"),
+    ],
+)
+def test_folder_names_stay_inside(part: str, name: str) -> None:
+    assert file_name(part) == name
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_message_is_kept_under_its_return_path(tmp_path: Path, spool: Spool, large: bool) -> None:
+    message = spool.elsewhere() if large else SMALL
+    (got,) = Mailboxes(tmp_path / "mail", "mx.example").deliver(
+        [post("Bob@Example.ORG", message)], nothing
+    )
+    assert got.code == 250
+    (kept,) = (tmp_path / "mail/example.org/bob/new").iterdir()
+    # RFC 5321 §4.4: where the way ends, the sender is written down.
+    expected = b"Return-Path: <a@x>\r\n" + TRACE + (LARGE if large else SMALL)
+    assert kept.read_bytes() == expected.replace(b"\r\n", b"\n")
+    if isinstance(message, Handle):
+        message.close()
+
+
+def test_an_address_without_a_domain_is_of_this_host(tmp_path: Path) -> None:
+    (got,) = Mailboxes(tmp_path, "mx.example").deliver([post("postmaster")], nothing)
+    assert got.code == 250
+    assert len(list((tmp_path / "mx.example/postmaster/new").iterdir())) == 1
+
+
+def test_each_of_a_batch_meets_its_own_fate(tmp_path: Path) -> None:
+    (tmp_path / "example.org").mkdir()
+    (tmp_path / "example.org/file").write_text("a file in the way")
+    people = ["bob@example.org", "file@example.org", "x" * 256 + "@example.org", "eva@example.org"]
+    got = Mailboxes(tmp_path, "mx.example").deliver([post(each) for each in people], nothing)
+    assert [(status.code, status.enhanced) for status in got] == [
+        (250, "2.0.0"),
+        (451, "4.3.0"),
+        (553, "5.1.3"),
+        (250, "2.0.0"),
+    ]
+    for name in ("bob", "eva"):
+        assert len(list((tmp_path / f"example.org/{name}/new").iterdir())) == 1
+
+
+def test_a_full_disk_defers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    boxes = Mailboxes(tmp_path, "mx.example")
+    assert boxes.deliver([post("bob@example.org")], nothing)[0].code == 250
+    full = os.open("/dev/full", os.O_WRONLY)
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda _, data: write(full, data))
+    (got,) = boxes.deliver([post("bob@example.org")], nothing)
+    monkeypatch.undo()
+    os.close(full)
+    assert (got.code, got.enhanced) == (452, "4.3.1")
+    assert not list((tmp_path / "example.org/bob/tmp").iterdir())
+
+
+def test_half_a_message_is_not_delivered(tmp_path: Path, spool: Spool) -> None:
+    handle = spool.elsewhere()
+    assert isinstance(handle, Handle)
+    more = replace(handle, size=handle.size + 1)
+    (got,) = Mailboxes(tmp_path / "mail", "mx.example").deliver(
+        [post("bob@example.org", more)], nothing
+    )
+    handle.close()
+    assert got.code == 451
+    assert not [path for path in (tmp_path / "mail").rglob("*") if path.is_file()]
+
+
+def test_what_is_done_meanwhile_is_done_once_and_before_the_end(tmp_path: Path) -> None:
+    done: list[int] = []
+    posts = [post("bob@example.org"), post("eva@example.org")]
+    Mailboxes(tmp_path, "mx.example").deliver(posts, lambda: done.append(1))
+    assert done == [1]
