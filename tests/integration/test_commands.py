@@ -261,6 +261,8 @@ def test_explain(hosted: Program) -> None:
     hosted.refuses(1, "more than 65,536 bytes", "explain", "big.eml", "--to", "a@example.org")
     unknown = hosted.rows("explain", "m.eml", "--to", "nobody@example.org")
     assert unknown["reason"] == "no-responder"
+    tapped = hosted.rows("explain", "m.eml", "--to", "info=example.org@autoreply.invalid")
+    assert (tapped["decision"], tapped["to"]) == ("reply", "info@example.org")
 
 
 def test_settings_that_cannot_be_taken(tmp_path: Path) -> None:

@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 @click.argument(
     "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 )
-@click.option("--to", required=True, metavar="ADDRESS", help="The envelope recipient.")
+@click.option(
+    "--to",
+    required=True,
+    metavar="ADDRESS",
+    help="The envelope recipient; also as a tap gets it, local=domain@TAP_DOMAIN.",
+)
 @click.option("--sender", metavar="ADDRESS", help="MAIL FROM; Return-Path, else From, by default.")
 @click.option("--at", metavar="WHEN", help="The instant to decide at; now by default.")
 @json_option
@@ -44,10 +49,11 @@ def explain(
     from repondeur.hosting import explaining
     from repondeur.hosting.addresses import joined
     from repondeur.project import policy
+    from repondeur.rules.address import unwrap_tap
     from repondeur.store.lookup import resolve
     from repondeur.store.memory import pepper
 
-    recipient = joined(to, "to")
+    recipient = unwrap_tap(joined(to, "to"), config.tap_domain)
     rules_policy = policy(config)
     place = resolve([recipient], rules_policy)[recipient]
     t = _instant(at, place, session.t)
