@@ -200,6 +200,20 @@ def test_an_operation_shows_until_it_is_done(place: House) -> None:
     assert "hx-trigger" not in done
 
 
+def test_the_banner_goes_with_the_last_responder(place: House) -> None:
+    """It said "actif depuis aujourd’hui" beside "C’est fait: … supprimé" until the next page."""
+    from repondeur.hosting import operations
+
+    place.responder("a")
+    asked = operations.request("delete", place.domain(), "a", None, None, "panel", NOW)
+    path = f"{LIST}?waited={asked.id}"
+    assert "a@alice.fr est actif" in page(place, path)
+    place.run()
+    assert '<div id="banner" hx-swap-oob="innerHTML"></div>' in page(
+        place, path + "&htmx=1"
+    ).replace("\n", "")
+
+
 def test_a_failure_is_told_and_can_be_tried_again(place: House) -> None:
     from repondeur.hosting import mailboxes, responders
 
