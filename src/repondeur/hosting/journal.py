@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +12,8 @@ from django.db.models import Q, QuerySet
 
 from repondeur.store.ids import first_id
 from repondeur.store.models import Domain, Journal, Responder
+
+CHUNK = 2000  # entries that are read at once
 
 
 def find(
@@ -30,6 +33,17 @@ def find(
     if since is not None:
         query = query.filter(id__gte=first_id(since))  # ids grow with time (store/ids.py)
     return query
+
+
+def first(query: QuerySet[Journal], most: int) -> Iterator[Journal]:
+    """The first `most` of a domain's find(), CHUNK of them in memory.
+
+    Without a cursor: a pooler in transaction mode keeps none (docs/operate.md).
+    """
+    while rows := list(query[: min(CHUNK, most)]):
+        yield from rows
+        most -= len(rows)
+        query = query.filter(id__lt=rows[-1].id)
 
 
 def record(entry: Journal, zone: str) -> dict[str, Any]:

@@ -30,7 +30,6 @@ CHART_DAYS = 30  # as long as the journal is kept, unless the hoster says otherw
 # in memory: one that left row by row would keep a thread of the few (threads.py) from all others
 # for as long as its reader takes.
 CSV_ROWS_MAX = 50_000
-CSV_CHUNK = 2000  # rows that are read at once
 # A cell that begins so is a formula to a spreadsheet (OWASP, "CSV Injection").
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -79,7 +78,8 @@ def export(request: HttpRequest, name: str, responder_id: int) -> HttpResponse:
     responder = responder_of(request, domain, responder_id)
     form = JournalForm(customer(request).zone, request.GET)
     form.is_valid()
-    entries = form.narrow(journal.find(domain, str(responder)))[:CSV_ROWS_MAX]
+    found = form.narrow(journal.find(domain, str(responder)))
+    entries = journal.first(found, CSV_ROWS_MAX)
     file = io.BytesIO()
     # The byte order mark tells spreadsheets that this is UTF-8.
     text = io.TextIOWrapper(file, "utf-8-sig", newline="")
@@ -99,7 +99,7 @@ def export(request: HttpRequest, name: str, responder_id: int) -> HttpResponse:
             gettext("Words of the other side"),
         ]
     )
-    table.writerows([cell(found) for found in _row(entry)] for entry in entries.iterator(CSV_CHUNK))
+    table.writerows([cell(one) for one in _row(entry)] for entry in entries)
     stem = slugify(str(responder).replace("@", "-").replace(".", "-")) or "responder"
     text.flush()
     response = HttpResponse(file.getvalue(), content_type="text/csv; charset=utf-8")
