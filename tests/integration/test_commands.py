@@ -293,8 +293,14 @@ def test_root_makes_nothing_that_the_service_cannot_use(postgres: Postgres) -> N
         program.must("migrate")
         program.must("customer", "add", "alice", "--email", "alice@example.net")
         assert "PostgreSQL answers" in program.run("doctor").stdout
+        archive = str(folder / "backup.tar.gz")  # only root may write here
+        program.must("backup", archive)
+        program.must("restore", archive, "--replace")
         program = Program(folder)
         program.must("customer", "add", "alice", "--email", "alice@example.net")
+        program.must("backup", archive)
+        program.must("restore", archive, "--replace")
+        program.refuses(1, f"runuser -u {owner.pw_name} -- repondeur serve", "serve")
         made = {path.name: path.stat().st_uid for path in (folder / "data").iterdir()}
         assert {"secret.key", "repondeur.db"} <= made.keys()
         assert set(made.values()) == {owner.pw_uid}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from repondeur.commands.common import CommandError, Session, pass_session
+from repondeur.commands.common import CommandError, Session, as_owner, pass_session
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -22,7 +22,12 @@ def backup(session: Session, file: Path) -> None:
     from repondeur.store.backup import BackupError, write
 
     try:
-        write(config.database, config.secret_key, file.absolute())
+        write(
+            config.database,
+            config.secret_key,
+            file.absolute(),
+            as_service=lambda: as_owner(config.data_dir),
+        )
     except BackupError as error:
         raise CommandError(str(error)) from error
     click.echo(f"{file}: {file.stat().st_size:,} bytes; keep it as secret as a password")
@@ -44,16 +49,19 @@ def restore(session: Session, file: Path, replace: bool) -> None:
                 f"somebody listens at {listen}: stop the service first, on every node"
             )
     config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        key = read(config.database, file.absolute(), replace=replace)
-    except BackupError as error:
-        raise CommandError(str(error)) from error
-    if config.origins["secret_key"] == DEFAULT:
-        path = config.data_dir / SECRET_FILE
-        path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as written:
-            written.write(key + "\n")
-    elif config.secret_key != key:
+    own_key = config.origins["secret_key"] == DEFAULT
+    with file.open("rb") as archive, as_owner(config.data_dir):
+        try:
+            key = read(config.database, archive, replace=replace)
+        except BackupError as error:
+            raise CommandError(str(error)) from error
+        if own_key:
+            path = config.data_dir / SECRET_FILE
+            path.unlink(missing_ok=True)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w") as written:
+                written.write(key + "\n")
+    if not own_key and config.secret_key != key:
         click.echo(
             "REPONDEUR_SECRET_KEY: differs from the backup's key: everybody signs in anew, and "
             "who was answered may be answered again",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import tempfile
+from pathlib import Path
 from typing import Literal
 
 import click
@@ -27,6 +29,7 @@ SHARED_MEMORY = "/dev/shm"  # noqa: S108 # the folder in it has a random name, a
 @pass_session
 def serve(session: Session, only: Literal["mail", "web"] | None) -> None:
     """Run the service until it is told to stop."""
+    _not_in_its_place(session.config.data_dir)
     config = session.configure()
     # In memory where it can be: counts are written by mmap, where a full disk is the end (SIGBUS).
     place = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
@@ -36,6 +39,21 @@ def serve(session: Session, only: Literal["mail", "web"] | None) -> None:
         from repondeur import daemon
 
         raise SystemExit(daemon.serve(config, only))
+
+
+def _not_in_its_place(folder: Path) -> None:
+    """Root by hand, where the service has a user of its own: what it makes there that user could
+    not write, and PostgreSQL behind a Unix socket knows no root. Raises CommandError."""
+    owner = folder.stat().st_uid if folder.exists() else 0
+    if os.geteuid() == 0 != owner:
+        try:
+            name = pwd.getpwuid(owner).pw_name
+        except KeyError:
+            name = f"#{owner}"
+        raise CommandError(
+            f"REPONDEUR_DATA_DIR: {folder} belongs to {name}, and this is root; mend: systemctl "
+            f"start repondeur, or runuser -u {name} -- repondeur serve"
+        )
 
 
 @click.command("demo")

@@ -12,10 +12,10 @@ import sqlite3
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psycopg
 from django.db import connection
@@ -33,8 +33,18 @@ class BackupError(Exception):
     """The backup was not made or not restored; the message says why, and what to do."""
 
 
-def write(url: str, secret_key: str, archive: Path) -> None:
-    """Back the database of `url` up into `archive`, which gets its name when it is complete."""
+def write(
+    url: str,
+    secret_key: str,
+    archive: Path,
+    *,
+    as_service: Callable[[], AbstractContextManager[None]],
+) -> None:
+    """Back the database of `url` up into `archive`, which gets its name when it is complete.
+
+    as_service: while it lasts this process is who the database knows; the archive may lie where
+    only we may write.
+    """
     settings = database(url)
     try:
         with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".backup-") as folder:
@@ -43,7 +53,7 @@ def write(url: str, secret_key: str, archive: Path) -> None:
             key = Path(folder, KEY)
             key.touch(mode=0o600)
             key.write_text(secret_key + "\n", "ascii")
-            content = _copy(settings, Path(folder))
+            content = _copy(settings, Path(folder), as_service)
             with tarfile.open(part, "w:gz", compresslevel=1) as tar:
                 for file in (key, content):
                     tar.add(file, file.name)
@@ -70,7 +80,7 @@ def on_a_copy() -> Iterator[None]:
     settings = connection.settings_dict
     place = settings["NAME"]
     with tempfile.TemporaryDirectory(dir=Path(place).parent, prefix=".copy-") as folder:
-        copy = _copy(settings, Path(folder))
+        copy = _copy(settings, Path(folder), nullcontext)
         connection.close()
         settings["NAME"] = str(copy)
         try:
@@ -80,7 +90,11 @@ def on_a_copy() -> Iterator[None]:
             settings["NAME"] = place
 
 
-def _copy(settings: Mapping[str, Any], folder: Path) -> Path:
+def _copy(
+    settings: Mapping[str, Any],
+    folder: Path,
+    as_service: Callable[[], AbstractContextManager[None]],
+) -> Path:
     if "sqlite" in settings["ENGINE"]:
         path = folder / SQLITE
         try:
@@ -94,11 +108,12 @@ def _copy(settings: Mapping[str, Any], folder: Path) -> Path:
             raise BackupError(f"{settings['NAME']}: cannot be read: {error}") from error
         return path
     path = folder / DUMP
-    _run(settings, "pg_dump", "--format=custom", "--no-owner", "--no-acl", f"--file={path}")
+    with path.open("wb") as dump, as_service():
+        _run(settings, "pg_dump", "--format=custom", "--no-owner", "--no-acl", to=dump)
     return path
 
 
-def read(url: str, archive: Path, *, replace: bool) -> str:
+def read(url: str, archive: IO[bytes], *, replace: bool) -> str:
     """Put the content of `archive` into the database of `url`; the secret key that goes with it.
 
     replace: whether a database that has something in it may be overwritten. The service must
@@ -109,13 +124,13 @@ def read(url: str, archive: Path, *, replace: bool) -> str:
     try:
         with (
             tempfile.TemporaryDirectory(dir=_scratch(settings), prefix=".restore-") as folder,
-            tarfile.open(archive) as tar,
+            tarfile.open(fileobj=archive) as tar,
         ):
             wanted = SQLITE if sqlite else DUMP
             found = tar.getnames()
             if KEY not in found or wanted not in found:
                 raise BackupError(
-                    f"{archive}: found {', '.join(found) or 'nothing'}; accepted: a backup of "
+                    f"{archive.name}: found {', '.join(found) or 'nothing'}; accepted: a backup of "
                     f"{'SQLite' if sqlite else 'PostgreSQL'}, with {KEY} and {wanted}"
                 )
             if _has_content(settings) and not replace:
@@ -126,7 +141,7 @@ def read(url: str, archive: Path, *, replace: bool) -> str:
                 # Not tar.extract: its filter came after Debian's Python 3.11.2.
                 inside = tar.extractfile(name)
                 if inside is None:
-                    raise BackupError(f"{archive}: {name} is no file")
+                    raise BackupError(f"{archive.name}: {name} is no file")
                 with Path(folder, name).open("xb") as copy:
                     shutil.copyfileobj(inside, copy)
             key = Path(folder, KEY).read_text("ascii").strip()
@@ -138,7 +153,7 @@ def read(url: str, archive: Path, *, replace: bool) -> str:
                     "--single-transaction", f"--dbname={settings['NAME']}", str(Path(folder, DUMP)),
                 )  # fmt: skip
     except (tarfile.TarError, EOFError) as error:
-        raise BackupError(f"{archive}: is no backup of repondeur: {error}") from error
+        raise BackupError(f"{archive.name}: is no backup of repondeur: {error}") from error
     except OSError as error:
         raise BackupError(f"{error.filename}: {error.strerror}") from error
     return key
@@ -187,8 +202,11 @@ def _parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in (named | options).items() if value}
 
 
-def _run(settings: Mapping[str, Any], program: str, *arguments: str) -> None:
-    """A program of PostgreSQL's; it gets the password in its environment, where `ps` shows none."""
+def _run(
+    settings: Mapping[str, Any], program: str, *arguments: str, to: IO[bytes] | None = None
+) -> None:
+    """A program of PostgreSQL's; it gets the password in its environment, where `ps` shows none.
+    to: where its output goes."""
     names = {
         "dbname": "PGDATABASE", "user": "PGUSER", "password": "PGPASSWORD", "host": "PGHOST",
         "port": "PGPORT", **_PASSED_ON,
@@ -198,9 +216,15 @@ def _run(settings: Mapping[str, Any], program: str, *arguments: str) -> None:
         done = subprocess.run(  # noqa: S603 - a fixed program; its arguments are ours
             [program, *arguments],
             env=os.environ | environment,
-            capture_output=True,
+            stdout=to or subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
             check=False,
+            cwd="/",  # ours may be closed to them
+            # Where root acts as another: that one alone. Debian's pg_dump is a Perl script, and Perl
+            # starts nothing for who is half root. Else none: the unit forbids even to ask.
+            user=os.geteuid() if os.geteuid() != os.getuid() else None,
+            group=os.getegid() if os.geteuid() != os.getuid() else None,
         )
     except FileNotFoundError as error:
         raise BackupError(
