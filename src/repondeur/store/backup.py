@@ -221,8 +221,8 @@ def _run(
             text=True,
             check=False,
             cwd="/",  # ours may be closed to them
-            # Where root acts as another: that one alone. Debian's pg_dump is a Perl script, and Perl
-            # starts nothing for who is half root. Else none: the unit forbids even to ask.
+            # Where root acts as another: that one alone. Debian's pg_dump is a Perl script, and
+            # Perl starts nothing for who is half root. Else none: the unit forbids even to ask.
             user=os.geteuid() if os.geteuid() != os.getuid() else None,
             group=os.getegid() if os.geteuid() != os.getuid() else None,
         )
