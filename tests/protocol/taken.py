@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from prometheus_client import REGISTRY
 
+from repondeur.flow.incoming import Verdict
 from repondeur.flow.listener import Incoming, Status
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
@@ -44,10 +45,10 @@ class Taken:
         self.bodies.append(b"".join(incoming.spool.blocks()) if incoming.spool else b"")
         return [self.answers.get(each, OK) for each in incoming.recipients]
 
-    async def verify(self, recipient: str) -> Status | None:
+    async def verify(self, recipient: str) -> Verdict:
         if recipient.startswith("nobody"):
-            return Status(550, "5.1.1", "no such user")
-        return None
+            return Verdict(Status(550, "5.1.1", "no such user"))
+        return Verdict(alone=recipient.startswith("alone"))
 
 
 Start = Callable[..., AbstractContextManager[Taken]]

@@ -134,7 +134,7 @@ def test_uncaught_error_is_temporary_and_tells_nothing(start: Start) -> None:
         wire.ask("MAIL FROM:<a@x>", "250")
 
 
-def test_smtp_inline_one_recipient_a_transaction(start: Start) -> None:
+def test_smtp_one_who_comes_alone(start: Start) -> None:
     with start(protocol="smtp", keep_message=True) as taken, Wire(taken.port) as wire:
         wire.talk("""
             S: 220
@@ -148,12 +148,22 @@ def test_smtp_inline_one_recipient_a_transaction(start: Start) -> None:
             S: 503 5.5.1
             C: RCPT TO:<nobody@x>
             S: 550 5.1.1
-            C: RCPT TO:<b@x>
+            C: RCPT TO:<alone@x>
             S: 250
-            C: RCPT TO:<c@x>
+            C: RCPT TO:<b@x>
             S: 452 4.5.3
             C: RCPT TO:<nobody@x>
             S: 550 5.1.1
+            C: RSET
+            S: 250
+            C: MAIL FROM:<a@x>
+            S: 250
+            C: RCPT TO:<b@x>
+            S: 250
+            C: RCPT TO:<alone@x>
+            S: 452 4.5.3
+            C: RCPT TO:<c@x>
+            S: 250
             C: DATA
             S: 354
         """)

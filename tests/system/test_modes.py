@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import smtplib
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -111,11 +112,24 @@ def test_inline_smtp_refuses_an_unknown_recipient_before_the_message(inline: Ser
             C: RCPT TO:<quiet@example.fr>
             S: 250
             C: RCPT TO:<alice@example.fr>
+            S: 250
+            C: RCPT TO:<shop@example.fr>
             S: 452 4.5.3
             C: QUIT
             S: 221
             """
         )
+
+
+def test_inline_smtp_takes_a_message_for_several_mailboxes(inline: Service) -> None:
+    sender = "to.both@example.org"
+    data = message(5, sender=sender)
+    before = {each: len(kept(inline, each)) for each in (ALICE, QUIET)}
+    with smtplib.SMTP("127.0.0.1", inline.smtp_port) as client:
+        refused = client.sendmail(sender, [ALICE, "nobody@example.fr", QUIET], data)
+    assert [(who, code) for who, (code, _) in refused.items()] == [("nobody@example.fr", 550)]
+    assert all(len(kept(inline, each)) == count + 1 for each, count in before.items())
+    wait_for(lambda: answered(inline, sender), "the reply", 10)
 
 
 def test_inline_a_forwarding_loop_is_refused(inline: Service) -> None:

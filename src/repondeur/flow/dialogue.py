@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from repondeur.flow.incoming import INTERNAL, Status
+from repondeur.flow.incoming import INTERNAL, Status, Verdict
 
 REPLY_LIMIT = 480  # octets of text in a reply line; RFC 5321 §4.5.3.1.5 allows 512 with its code
 
@@ -21,6 +21,7 @@ _PATH = re.compile(
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 TOO_LARGE = Status(552, "5.3.4", "Message is larger than this server takes")
+TAKEN = Verdict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,7 @@ class Dialogue:
     """One session's state. `out` gathers the replies; whoever sends them empties it. `chatter`:
     commands since the last message, but for those that make one.
 
-    verifies: recipients are asked about one by one. single: one recipient a transaction, where
-    SMTP's one reply must be exact for each. offers_tls: STARTTLS can be done.
+    verifies: recipients are asked about one by one. offers_tls: STARTTLS can be done.
     """
 
     def __init__(
@@ -62,7 +62,6 @@ class Dialogue:
         lmtp: bool,
         hostname: str,
         verifies: bool,
-        single: bool,
         offers_tls: bool,
     ) -> None:
         self.out = bytearray()
@@ -73,7 +72,6 @@ class Dialogue:
         self._lmtp = lmtp
         self._hostname = hostname
         self._verifies = verifies
-        self._most_recipients = 1 if single else limits.max_recipients
         self._offers_tls = offers_tls
         self._greeted = False
         self.forget()
@@ -82,6 +80,7 @@ class Dialogue:
         """End the transaction, whatever its state."""
         self.sender: str | None = None
         self.recipients: list[str] = []
+        self._alone = False  # the recipient we have wants no other beside it
         self.eight_bit = False
         self.smtputf8 = False
 
@@ -114,17 +113,18 @@ class Dialogue:
             return None
         return self._obey(verb.upper(), arg)
 
-    def recipient(self, address: str, status: Status | None = None) -> None:
-        """Take an address in; a status refuses it."""
-        if status is not None:
-            self.status(status)
-        elif len(self.recipients) >= self._most_recipients:
-            # SMTP has one reply for all recipients. Where each may fare differently (inline), one
-            # recipient a transaction keeps that reply exact; a queueing client sends the next
-            # ones in further transactions. RFC 5321 §4.5.3.1.8 asks for 100: see docs/rfc.md.
+    def recipient(self, address: str, verdict: Verdict = TAKEN) -> None:
+        """Take an address in, or refuse it."""
+        alone = self._alone or (verdict.alone and bool(self.recipients))
+        if verdict.refusal is not None:
+            self.status(verdict.refusal)
+        elif alone or len(self.recipients) >= self._limits.max_recipients:
+            # A queueing client sends the next ones in further transactions. RFC 5321 §4.5.3.1.8
+            # asks for 100: see docs/rfc.md.
             self.reply("452 4.5.3 Too many recipients")
         else:
             self.recipients.append(address)
+            self._alone = verdict.alone
             self.reply("250 2.1.5 Ok")
 
     def answer(self, statuses: Sequence[Status]) -> None:

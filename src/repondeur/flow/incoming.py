@@ -22,6 +22,15 @@ class Status:
         return f"{self.code} {self.enhanced} {self.text}"
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What SMTP says to a recipient. refusal: None to go on. alone: it comes alone in its
+    transaction, as it may fare otherwise than others, and SMTP has one reply for all."""
+
+    refusal: Status | None = None
+    alone: bool = False
+
+
 @dataclass(slots=True)
 class Incoming:
     """One complete transaction.
@@ -44,7 +53,7 @@ class Incoming:
 
 # One Status per recipient, in order. Raising answers 451 4.3.0 for each.
 Accept = Callable[[Incoming], Awaitable[list[Status]]]
-# None: go on. Raising answers 451 4.3.0.
-Verify = Callable[[str], Awaitable[Status | None]]
+# Raising answers 451 4.3.0.
+Verify = Callable[[str], Awaitable[Verdict]]
 
 INTERNAL = Status(451, "4.3.0", "Internal error, try again later")

@@ -27,7 +27,7 @@ from repondeur.flow.delivery import (
     tell_deferred,
     tell_lost,
 )
-from repondeur.flow.incoming import Incoming, Status
+from repondeur.flow.incoming import Incoming, Status, Verdict
 from repondeur.flow.mailboxes import Mailboxes
 from repondeur.flow.nexthop import NextHop
 from repondeur.flow.relay import Outgoing
@@ -99,10 +99,14 @@ class Inline:
         self._forwarder = forwarder
         self._tap_domain = tap_domain
 
-    async def verify(self, recipient: str) -> Status | None:
-        """RCPT in SMTP: an unknown address is refused before the message is sent."""
+    async def verify(self, recipient: str) -> Verdict:
+        """RCPT in SMTP: an unknown address is refused before the message is sent. What a mail
+        server has to take comes alone; into folders all goes, or nothing."""
         (destination,) = await self._batcher.resolve([unwrap_tap(recipient, self._tap_domain)])
-        return UNKNOWN if routed(destination, self._clock()).unknown else None
+        taken = routed(destination, self._clock())
+        if taken.unknown:
+            return Verdict(UNKNOWN)
+        return Verdict(alone=taken.forwarded or isinstance(self._next_hop, NextHop))
 
     async def accept(self, incoming: Incoming) -> list[Status]:
         recipients = [unwrap_tap(r, self._tap_domain) for r in incoming.recipients]

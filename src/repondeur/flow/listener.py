@@ -29,7 +29,7 @@ class Listener:
 
     keep_message: spool the whole message (inline); else only its head is kept (tap).
     trusted: the networks that may speak at all. tls: offers STARTTLS. spool_dir: for messages
-    beyond spool.MEMORY_LIMIT. verify: asked for each recipient; None accepts it.
+    beyond spool.MEMORY_LIMIT. verify: asked for each recipient.
     """
 
     def __init__(

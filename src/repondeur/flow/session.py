@@ -14,7 +14,7 @@ import structlog
 from prometheus_client import Counter
 
 from repondeur.flow.dialogue import TOO_LARGE, Dialogue, Limits, Wish
-from repondeur.flow.incoming import INTERNAL, Accept, Incoming, Status, Verify
+from repondeur.flow.incoming import INTERNAL, Accept, Incoming, Status, Verdict, Verify
 from repondeur.flow.spool import FULL, Spool
 from repondeur.flow.transaction import DataReader
 
@@ -63,7 +63,6 @@ class Session(asyncio.Protocol):
             lmtp=policy.lmtp,
             hostname=policy.hostname,
             verifies=policy.verify is not None,
-            single=policy.keep_message and not policy.lmtp,
             offers_tls=policy.tls is not None,
         )
         self.ended: asyncio.Future[None] = loop.create_future()  # nothing more will happen
@@ -271,11 +270,11 @@ class Session(asyncio.Protocol):
     async def _verify(self, address: str) -> None:
         assert self._policy.verify is not None
         try:
-            status = await self._policy.verify(address)
+            verdict = await self._policy.verify(address)
         except Exception:
             log.exception("recipient could not be verified", client=self._client)
-            status = INTERNAL
-        self._dialogue.recipient(address, status)
+            verdict = Verdict(INTERNAL)
+        self._dialogue.recipient(address, verdict)
 
     async def _start_tls(self) -> None:
         assert self._transport is not None
