@@ -18,6 +18,7 @@ from dns.exception import DNSException
 
 from repondeur import metrics, project
 from repondeur.config import Config
+from repondeur.flow.trouble import Trouble
 from repondeur.hosting import mx, operations
 from repondeur.hosting.directory import sync
 from repondeur.hosting.foreign import SourceError
@@ -76,15 +77,17 @@ async def _in_turn(holder: str, name: str, every_s: float, function: Callable[[]
     """Run `function` every so often, in one process of the fleet at a time."""
     # It stays with its holder until that one misses a turn: each other has a clock of its own.
     term = max(IN_TURN_TERM, timedelta(seconds=1.5 * every_s))
+    trouble = Trouble(f"{name}: failed, tried again")
     while True:
         await asyncio.sleep(every_s)
         try:
             mine = await asyncio.to_thread(with_connection, duty.take, name, holder, clock(), term)
             if mine and (count := await asyncio.to_thread(with_connection, function)):
                 log.info(name, count=count)
+            trouble.over()
         # OSError: also the relay's refusals
         except (Error, OSError, DNSException, SourceError, sync.RefusedError) as error:
-            log.warning(f"{name}: failed, tried again", error=str(error))
+            trouble.again(error)
 
 
 def sync_directory(config: Config) -> int:
@@ -104,27 +107,32 @@ def sync_directory(config: Config) -> int:
 
 
 async def look_at_outbox() -> None:
+    trouble = Trouble("metrics: database")
     while True:
         try:
             await asyncio.to_thread(with_connection, metrics.look_at_outbox, clock())
+            trouble.over()
         except Error as error:
-            log.warning("metrics: database", error=str(error))
+            trouble.again(error)
         await asyncio.sleep(OUTBOX_EVERY_S)
 
 
 async def _run_operations() -> None:
     """Make requested changes live. Any process may: each operation is claimed once."""
+    trouble = Trouble("operations: database")
     while True:
         try:
             await asyncio.to_thread(with_connection, operations.run_waiting, clock(), 100)
+            trouble.over()
         except Error as error:
-            log.warning("operations: database", error=str(error))
+            trouble.again(error)
         await asyncio.sleep(OPERATIONS_EVERY_S)
 
 
 async def keep_maps(config: Config, folder: Path) -> None:
     """Postfix's tables follow the directory and the windows of the responders."""
     maps = Follower(folder, tap_domain=config.tap_domain, copy_hop=str(config.postfix_copies))
+    trouble = Trouble("postfix maps: kept as they were")
     while True:
         begun, share = time.monotonic(), MAPS_IDLE_SHARE
         try:
@@ -132,8 +140,9 @@ async def keep_maps(config: Config, folder: Path) -> None:
             if changed:
                 log.info("postfix maps", changed=changed)
                 share = 1
+            trouble.over()
         except (Error, OSError, ToolError) as error:
-            log.error("postfix maps: kept as they were", folder=str(folder), error=str(error))
+            trouble.again(error, folder=str(folder))
         taken = time.monotonic() - begun
         await asyncio.sleep(max(MAPS_EVERY_S, share * taken))
 
@@ -142,6 +151,7 @@ async def _purge(config: Config, holder: str) -> None:
     """Retention, in one process of the fleet."""
     kept = timedelta(days=config.journal_days)
     stopping = threading.Event()
+    trouble = Trouble("purge: database")
     try:
         while True:
             await asyncio.sleep(PURGE_EVERY_S)
@@ -153,8 +163,9 @@ async def _purge(config: Config, holder: str) -> None:
                         with_connection, _sweep, kept, holder, stopping
                     )
                     log.info("purged", rows=deleted)
+                trouble.over()
             except Error as error:
-                log.warning("purge: database", error=str(error))
+                trouble.again(error)
     finally:
         stopping.set()  # the thread of a long sweep would hold up the process's end
 

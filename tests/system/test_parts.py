@@ -102,3 +102,23 @@ def test_a_service_whose_writer_died_ends_to_be_started_afresh() -> None:
         _, writer = parts(service, 1)
         os.kill(writer, signal.SIGKILL)
         await_end([service.pid])
+
+
+def counts(service: Service) -> Path:
+    """The folder of the metrics' counts, which the service holds open."""
+    held = {Path(os.path.realpath(each)) for each in Path(f"/proc/{service.pid}/fd").iterdir()}
+    (found,) = [each for each in held if each.name.startswith("repondeur-counts-")]
+    return found
+
+
+def test_a_start_removes_the_counts_of_a_service_that_was_killed() -> None:
+    """Each SIGKILL left a folder in memory behind."""
+    with Service(only="web") as living, Service(only="web") as service:
+        killed = counts(service)
+        service.kill()
+        assert killed.exists()
+        for folder in (killed, counts(living)):
+            os.utime(folder, (0, 0))
+        service.start()
+        assert not killed.exists()
+        assert counts(living).exists()

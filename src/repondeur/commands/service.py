@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
+import shutil
 import signal
 import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +26,8 @@ from repondeur.commands.common import (
     print_rows,
 )
 
+COUNTS = "repondeur-counts-"
+LOCKED_BY_NOW_S = 60.0  # another service may just be between making its folder and locking it
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 # the folder in it has a random name, and is ours alone
 
 
@@ -31,9 +38,7 @@ def serve(session: Session, only: Literal["mail", "web"] | None) -> None:
     """Run the service until it is told to stop."""
     _not_in_its_place(session.config.data_dir)
     config = session.configure()
-    # In memory where it can be: counts are written by mmap, where a full disk is the end (SIGBUS).
-    place = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="repondeur-metrics-", dir=place) as counts:
+    with _counts() as counts:
         # Read by prometheus_client when it is imported: each process keeps its counts there.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = counts
         from repondeur import daemon
@@ -56,11 +61,40 @@ def _not_in_its_place(folder: Path) -> None:
         )
 
 
+@contextmanager
+def _counts() -> Iterator[str]:
+    """A folder for the processes' counts; those of services that were killed go.
+
+    In memory where it can be: counts are written by mmap, where a full disk is the end (SIGBUS).
+    """
+    place = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else tempfile.gettempdir()
+    for old in Path(place).glob(f"{COUNTS}*"):
+        with suppress(OSError):  # another user's, or gone meanwhile
+            if time.time() - old.stat().st_mtime > LOCKED_BY_NOW_S:
+                with _locked(old):
+                    shutil.rmtree(old)
+    with tempfile.TemporaryDirectory(prefix=COUNTS, dir=place) as counts, _locked(Path(counts)):
+        yield counts
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """The folder is this service's, until the last of its processes has ended, in whatever way.
+
+    Raises BlockingIOError while it is another's. Process ids would not do: containers that share
+    the memory have their own.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
 @click.command("demo")
 def demo() -> None:
     """Show one message answered on a database of its own, then serve it."""
-    import shutil
-
     from repondeur import demo_folder
 
     # Told to stop in any way it cleans up: a closed terminal left the service running.

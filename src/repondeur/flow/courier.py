@@ -18,6 +18,7 @@ from prometheus_client import Counter, Gauge
 from repondeur.flow.batcher import Batcher
 from repondeur.flow.gatherer import WorkshopLostError
 from repondeur.flow.relay import Outgoing, Relay, Sent
+from repondeur.flow.trouble import Trouble
 from repondeur.rules.retry import next_step
 from repondeur.store.outbox import Finished
 
@@ -136,10 +137,12 @@ class Courier:
             await self._batcher.set_lease(list(self._in_hand), self._clock() + LEASE)
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        trouble = Trouble("outbox: database")
         while not self._stop.is_set():
             try:
                 await work()
+                trouble.over()
             except (Error, WorkshopLostError) as error:  # the next round may find it back
-                log.warning("outbox: database", error=str(error))
+                trouble.again(error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), seconds)
