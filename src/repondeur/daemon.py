@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, TextIO, cast
 
 import structlog
 import uvicorn
@@ -326,8 +326,22 @@ def _watch(alive: int) -> None:
     threading.Thread(target=wait, name="watch", daemon=True).start()
 
 
+class _Lines:
+    """Standard output, as far as it takes them. A line that cannot be written, on a full disk or
+    without a reader, is lost: an error would reach the mail that it speaks of."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            sys.stdout.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stdout.flush()
+
+
 def set_up_logging(config: Config) -> None:
     """One line per event on standard output: JSON for machines, or for a person at a console."""
+    lines = cast("TextIO", _Lines())
     level = getattr(logging, config.log_level.upper())
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     shared: list[structlog.typing.Processor] = [
@@ -342,13 +356,13 @@ def set_up_logging(config: Config) -> None:
                 structlog.processors.JSONRenderer(default=str),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(level),
-            logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+            logger_factory=structlog.WriteLoggerFactory(lines),
             cache_logger_on_first_use=True,
         )
     else:
         structlog.configure(
             processors=[*shared, structlog.dev.ConsoleRenderer()],
             wrapper_class=structlog.make_filtering_bound_logger(level),
-            logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+            logger_factory=structlog.PrintLoggerFactory(lines),
             cache_logger_on_first_use=True,
         )

@@ -13,8 +13,8 @@ import pytest
 
 from tests.peers.process import LOOPBACK, birth, wait_for
 from tests.peers.service import Service
-from tests.peers.wire import Wire
-from tests.system.house import ALICE, settle
+from tests.peers.wire import Wire, send
+from tests.system.house import ALICE, BOB, message, settle
 
 RELAY = "smtp://127.0.0.1:9"  # nobody: a relay that is a folder has processes too
 
@@ -81,6 +81,31 @@ def test_a_worker_that_fails_takes_nothing_along() -> None:
                 assert answer(service) == 250
             finally:
                 os.kill(worker, signal.SIGCONT)
+
+
+def test_a_log_that_cannot_be_written_costs_no_mail() -> None:
+    """Its disk was full, or its reader gone: messages stood in their mailboxes, and whoever had
+    sent them was never answered."""
+    service = Service(mode="inline", relay=RELAY)
+    settle(service)
+    reader, log = os.pipe()
+    process = subprocess.Popen(
+        service.command(),
+        env=service.environment,
+        cwd=service.folder,
+        stdout=log,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(service.ready, "the service")
+        os.close(log)
+        os.close(reader)
+        people = [ALICE, "nobody@example.fr"]
+        statuses = send(service.lmtp_port, BOB, people, message(1))
+        assert [status.code for status in statuses] == [250, 550]
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def test_a_stop_reaches_a_worker_that_has_just_begun() -> None:
