@@ -88,6 +88,21 @@ async def test_a_call_has_a_limit_but_never_cuts_a_job() -> None:
     await gatherer.close()
 
 
+async def test_one_item_may_count_for_many() -> None:
+    """A message to a thousand people is no small batch."""
+    work = Work()
+    work.gate.clear()
+    gatherer = Gatherer("test", work)
+    first = asyncio.ensure_future(gatherer.do([0]))
+    await asyncio.sleep(0.1)
+    jobs = [asyncio.ensure_future(gatherer.do([n], size=BATCH_LIMIT // 2)) for n in (1, 2, 3)]
+    await asyncio.sleep(0)
+    work.gate.set()
+    _, *found = await asyncio.gather(first, *jobs)
+    assert [len(results[0][1]) for results in found] == [2, 2, 1]
+    await gatherer.close()
+
+
 async def test_an_exception_among_the_results_is_for_its_job_alone() -> None:
     work = Work(poison=frozenset({3}))
     work.gate.clear()

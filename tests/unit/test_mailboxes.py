@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from repondeur.flow import maildir
 from repondeur.flow.mailboxes import Mailboxes, Post, file_name
 from repondeur.flow.spool import BLOCK, Handle, Spool
 
@@ -96,6 +99,39 @@ def test_a_full_disk_defers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     os.close(full)
     assert (got.code, got.enhanced) == (452, "4.3.1")
     assert not list((tmp_path / "example.org/bob/tmp").iterdir())
+
+
+def test_a_message_goes_to_more_mailboxes_than_files_may_be_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those beyond were met with 451, and so were those of other messages in the batch."""
+    monkeypatch.setattr(maildir, "OPEN_FILES", 20)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = max(map(int, os.listdir("/proc/self/fd"))) + 20 + 2 * maildir.SYNCERS
+    posts = [post("bob@example.org")] * 100
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    try:
+        got = Mailboxes(tmp_path, "mx.example").deliver(posts, nothing)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert {status.code for status in got} == {250}
+    assert len(list(tmp_path.glob("example.org/bob/new/*"))) == len(posts)
+
+
+def test_where_no_thread_is_to_be_had_each_status_is_true(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes = Mailboxes(tmp_path, "mx.example")
+
+    def start(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Thread, "start", start)
+    got = boxes.deliver([post("bob@example.org"), post("eva@example.org")], nothing)
+    assert [status.code for status in got] == [451, 451]
+    monkeypatch.undo()
+    assert boxes.deliver([post("bob@example.org")], nothing)[0].code == 250
+    assert [path.parent.parent.name for path in tmp_path.glob("*/*/*/*")] == ["bob"]
 
 
 def test_half_a_message_is_not_delivered(tmp_path: Path, spool: Spool) -> None:

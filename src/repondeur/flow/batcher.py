@@ -54,12 +54,12 @@ class Batcher:
     async def place(self, arrival: Arrival) -> list[Placed]:
         """Deliver a message and answer it, where that needs no mail server: for each recipient
         what became of it. Its handle is closed. Raises when nothing is known of any."""
-        message = arrival.message
+        message, size = arrival.message, len(arrival.recipients)
         placed: list[Placed]
         if not isinstance(message, Handle):
-            (placed,) = await self._writer.do([arrival])
+            (placed,) = await self._writer.do([arrival], size=size)
             return placed
-        done = self._large.do([arrival])
+        done = self._large.do([arrival], size=size)
         done.add_done_callback(lambda _: message.close())
         # Who asked may be gone before the message is written; the handle may not.
         (placed,) = await asyncio.shield(done)

@@ -70,9 +70,12 @@ class Gatherer(Generic[T, R]):
         theirs.close()
         self._loop.add_reader(self._link, self._read)
 
-    def do(self, items: Sequence[T]) -> asyncio.Future[list[R]]:
-        """One result for each item. WorkshopLostError: whether it was done is not known."""
-        return self._post(Job(next(self._count), items))
+    def do(self, items: Sequence[T], *, size: int = 0) -> asyncio.Future[list[R]]:
+        """One result for each item. WorkshopLostError: whether it was done is not known.
+
+        size: for how many they count in a batch, where some are more than one.
+        """
+        return self._post(Job(next(self._count), items, size or len(items)))
 
     def run(self, function: Callable[..., Any], *arguments: object) -> asyncio.Future[Any]:
         """Run one of `calls` in the same process, between two calls of `work`."""

@@ -6,7 +6,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from repondeur.flow.spool import Handle
 # The fsyncs of a batch are under way at once: the file system joins them in one commit of its
 # journal, the disk in one flush. One after the other, each waits for a flush of its own.
 SYNCERS = 8
+OPEN_FILES = 200  # a message may go to a thousand mailboxes, and a process have 1,024 files
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
@@ -49,16 +50,29 @@ class Folders:
     def write(self, letters: Sequence[Letter], meanwhile: Callable[[], None]) -> None:
         """Put each into folder/new, made when missing; `error` says of one that it may not be
         there. meanwhile: runs while the disk works."""
-        for letter in letters:
-            nth = next(self._count)
-            letter.name = f"{time.time():.6f}.P{os.getpid()}Q{nth}.{self._hostname}"
-            _attempt(_fill, letter)
-        kept = [self._syncers.submit(_attempt, _keep, letter) for letter in letters]
+        kept: list[Future[None]] = []
+        for begin in range(0, len(letters), OPEN_FILES):
+            wait(kept)
+            kept = self._begin(letters[begin : begin + OPEN_FILES])
         meanwhile()
         wait(kept)
         for letter in letters:
             if letter.error is not None:
                 _take_back(letter)
+
+    def _begin(self, letters: Sequence[Letter]) -> list[Future[None]]:
+        """Write the files, and have them kept."""
+        for letter in letters:
+            nth = next(self._count)
+            letter.name = f"{time.time():.6f}.P{os.getpid()}Q{nth}.{self._hostname}"
+            _attempt(_fill, letter)
+        kept = []
+        for letter in letters:
+            try:
+                kept.append(self._syncers.submit(_attempt, _keep, letter))
+            except RuntimeError as error:  # no thread to be had: those there are have others
+                letter.error = error
+        return kept
 
 
 class Maildir:

@@ -28,10 +28,11 @@ R = TypeVar("R")
 
 
 class Job(NamedTuple, Generic[T]):
-    """Items for `work`."""
+    """Items for `work`. size: what they count for in a batch."""
 
     nth: int
     items: Sequence[T]
+    size: int
 
 
 class Call(NamedTuple):
@@ -154,13 +155,13 @@ class Workshop(Generic[T, R]):
         """Take jobs into the batch as long as they fit; a job is never cut."""
         while self._receive(socket.MSG_DONTWAIT):
             pass
-        size = sum(len(job.items) for job in self._batch)
+        size = sum(job.size for job in self._batch)
         while self._come:
             entry = self._come[0]
-            if not isinstance(entry, Job) or size + len(entry.items) > BATCH_LIMIT:
+            if not isinstance(entry, Job) or size + entry.size > BATCH_LIMIT:
                 return
             self._batch.append(entry)
-            size += len(entry.items)
+            size += entry.size
             del self._come[0]
 
     def _more(self) -> list[T]:
