@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import DataError, OperationalError
+from django.db import OperationalError
 
 from repondeur.flow import courier
 from repondeur.flow.batcher import Batcher
@@ -73,9 +73,9 @@ def test_a_stop_gives_up_what_did_not_leave(
         made = await replies(writer, 3)
         for domain_id, id_, message in made:
             sender.take(domain_id, id_, message, created=clock())
-        assert await writer.claim(10) == []
+        assert await writer.claim(clock(), 10) == []
         await sender.close(GRACE_S)
-        found = {row.id for row in await writer.claim(10)}
+        found = {row.id for row in await writer.claim(clock(), 10)}
         await way.close()
         await writer.close()
         assert found == {id_ for _, id_, _ in made}
@@ -134,8 +134,34 @@ def test_a_stop_without_the_database_is_a_stop(
         asyncio.run(stop())
 
 
+def test_a_claim_that_had_to_wait_leaves_what_was_leased_when_it_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    """The writer hung, at a disk, until a reply's lease was over: what its relay said of it stood
+    behind the claim, which had it sent again."""
+
+    async def run() -> None:
+        writer = batcher(lease=timedelta(seconds=0.3))
+        [(domain_id, id_, _)] = await replies(writer, 1)
+        asked = clock()
+        await asyncio.sleep(0.4)
+        assert await writer.claim(asked, 10) == []
+        [row] = await writer.claim(clock(), 10)
+        assert (row.domain_id, row.id) == (domain_id, id_)
+        asked = clock() + timedelta(seconds=0.3)
+        await asyncio.sleep(0.7)
+        assert len(await writer.claim(asked, 10)) == 1
+        assert await writer.claim(clock(), 10) == []  # a lease begins when it is given
+        await writer.close()
+
+    with use_database(f"sqlite:///{tmp_path / 'test.db'}"):
+        seed()
+        asyncio.run(run())
+
+
 class Database:
-    """It can be away in the writer's process: a batch there waits, and then fails."""
+    """It can be away in the writer's process: a batch there waits, and then fails, both times that
+    it is tried."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.away, self.began, self.end = FORK.Event(), FORK.Event(), FORK.Event()
@@ -144,10 +170,11 @@ class Database:
 
     def answer(self, items: Sequence[Item], **given: Any) -> list[Outcome]:
         if self.away.is_set():
+            if self.began.is_set():
+                self.away.clear()
             self.began.set()
             self.end.wait(10)
-            self.away.clear()
-            raise DataError("away")
+            raise OperationalError("away")
         return self._answer(items, **given)
 
 
@@ -168,12 +195,12 @@ def test_a_fate_that_could_not_be_written_is_no_claim(
         await asyncio.to_thread(database.began.wait, 10)
         if cut:
             message.cancel()
-        claim = asyncio.ensure_future(writer.claim(10))
+        claim = asyncio.ensure_future(writer.claim(clock(), 10))
         await asyncio.sleep(0.05)
         database.end.set()
         assert await claim == []
         await asyncio.gather(message, return_exceptions=True)
-        assert await writer.claim(10) == []
+        assert await writer.claim(clock(), 10) == []
         await writer.close()
 
     with use_database(f"sqlite:///{tmp_path / 'test.db'}"):

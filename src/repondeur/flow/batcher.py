@@ -75,12 +75,12 @@ class Batcher:
         if self._flush is None:
             self._flush = self._loop.call_later(RESULTS_WAIT_S, self._write_finished)
 
-    async def claim(self, limit: int) -> list[outbox.Waiting]:
-        """Lease replies that nobody is sending."""
+    async def claim(self, t: datetime, limit: int) -> list[outbox.Waiting]:
+        """Lease replies that nobody is sending at `t`."""
         # First what is known: a reply whose fate could not be written while the database was away
         # must not be sent again.
         await self._commit(())
-        found: list[outbox.Waiting] = await self._writer.run(self._calls.claim, limit)
+        found: list[outbox.Waiting] = await self._writer.run(self._calls.claim, t, limit)
         return found
 
     async def set_lease(self, keys: Sequence[tuple[int, int]], until: datetime) -> None:

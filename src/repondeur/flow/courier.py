@@ -121,7 +121,7 @@ class Courier:
             return
         if passed := self._passed_over(room):
             await self._batcher.set_lease(passed, self._clock())
-        for row in await self._batcher.claim(min(room, 100)):
+        for row in await self._batcher.claim(self._clock(), min(room, 100)):
             message = Outgoing(row.sender, row.recipient, row.data, row.smtputf8)
             self.take(row.domain_id, row.id, message, created=row.created, attempts=row.attempts)
 

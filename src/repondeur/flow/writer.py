@@ -105,11 +105,13 @@ class Writer:
             self._commit(batch, lambda: self._take(batch, more()))
         return batch.results
 
-    def claim(self, limit: int) -> list[outbox.Waiting]:
-        """Lease replies that nobody is sending."""
+    def claim(self, t: datetime, limit: int) -> list[outbox.Waiting]:
+        """Lease replies that nobody was sending at `t`, when this was asked for. Where it had to
+        wait, others' leases have run out that wait behind it to be renewed or ended."""
         if self._unwritten:  # they are on their way here again
             return []
-        found: list[outbox.Waiting] = _fresh(outbox.claim, self._clock(), self._lease, limit)
+        lease = self._clock() - t + self._lease
+        found: list[outbox.Waiting] = _fresh(outbox.claim, t, lease, limit)
         return found
 
     def set_lease(self, keys: Sequence[tuple[int, int]], until: datetime) -> None:

@@ -7,6 +7,7 @@ the table is spread by it, and take the time as a parameter (design §4).
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -103,12 +104,14 @@ def _commit(
         entries.extend(_decided(late, policy, t))
         return bool(late)
 
-    now = to_ms(t)
+    asked = time.monotonic()
     with turn(join), transaction.atomic(), cursor(prepared=True) as db:
+        # What came meanwhile was delivered, maybe to a slow disk: the lease begins now.
+        waited = timedelta(seconds=time.monotonic() - asked)
         if finished:
-            finish(db, finished, now)
+            finish(db, finished, to_ms(t))
         reserve(db, entries, policy, key, t)
-        _write(db, entries, t, now + lease // timedelta(milliseconds=1))
+        _write(db, entries, t, to_ms(t + waited + lease))
 
 
 def _decided(items: Iterable[Item], policy: Policy, t: datetime) -> list[Entry]:
