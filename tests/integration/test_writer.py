@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import DataError, OperationalError, connection
 
 from repondeur.flow import writer as module
 from repondeur.flow.delivery import AWAY, LOOP, UNKNOWN, Arrival
@@ -17,6 +19,7 @@ from repondeur.flow.writer import Writer
 from repondeur.rules.decide import decide
 from repondeur.rules.model import Reason
 from repondeur.store import hot
+from repondeur.store.outbox import Finished
 from tests.batch_house import ALICE, BOB, LEASE, POLICY, T, item, seed
 from tests.database import SECRET, use_database
 
@@ -176,6 +179,31 @@ def test_an_item_that_nobody_foresaw_fails_alone(monkeypatch: pytest.MonkeyPatch
     assert third.reply
 
 
+def test_a_message_that_the_database_refuses_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no database that is away: the others of its batch are answered, and what is known of
+    earlier replies is written."""
+    from repondeur.store.models import Journal
+
+    writer = make(None)
+    [earlier] = writer.work([item()], nothing)
+    write = hot._write
+
+    def refuse(db: Any, entries: Any, *rest: Any) -> None:
+        if any(entry.item.envelope.sender == "p2@example.org" for entry in entries):
+            raise DataError("a value that it cannot have")
+        write(db, entries, *rest)
+
+    monkeypatch.setattr(hot, "_write", refuse)
+    sent = Finished(earlier.domain_id, earlier.id, "sent", "250 2.0.0 kept", 1)
+    given = [item(f"p{n}@example.org", number=n) for n in (1, 2, 3)]
+    first, second, third, fate = writer.work([*given, sent], nothing)
+    assert isinstance(second, DataError)
+    assert first.reply
+    assert third.reply
+    assert fate is None
+    assert Journal.objects.get(id=earlier.id).fate == "sent"
+
+
 def test_mail_beats_replies(mail: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database away after the delivery: what is in a mailbox is accepted, and what is nowhere
     comes again."""
@@ -217,6 +245,25 @@ def test_what_comes_while_another_worker_has_its_turn_joins(mail: Path) -> None:
     assert [placed.outcome.reply is not None for [placed] in results[:2]] == [True, True]
     assert results[2].mailbox == QUIET
     assert len(kept(mail, ALICE)) == 2
+
+
+def test_a_slow_disk_shortens_no_lease(mail: Path) -> None:
+    """What came meanwhile took long to deliver: the replies' leases had begun before, and others
+    sent them too."""
+    from repondeur.store.models import Outbox
+
+    slow = 0.3
+    with open(f"{connection.settings_dict['NAME']}-turn", "w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+
+        def more() -> list[Any]:
+            time.sleep(slow)
+            fcntl.flock(turn, fcntl.LOCK_UN)
+            return []
+
+        make(mail).work([arrival(ALICE)], more)
+    row = Outbox.objects.get()
+    assert row.lease_until - row.created >= LEASE + timedelta(seconds=slow)
 
 
 def test_each_message_is_decided_once(mail: Path, monkeypatch: pytest.MonkeyPatch) -> None:

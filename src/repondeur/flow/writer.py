@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import Error, IntegrityError, InterfaceError, OperationalError, connection
+from django.db import IntegrityError, InterfaceError, OperationalError, connection
 from prometheus_client import Counter, Histogram
 
 from repondeur.flow.delivery import (
@@ -230,13 +230,18 @@ class Writer:
         outcomes: Sequence[Outcome | Exception]
         try:
             outcomes = self._answer(batch.items, batch.finished, join)
-        except Exception as error:
-            # The database away: for all alike. One message that nobody foresaw must not defer the
-            # others of its batch.
-            alone = len(batch.items) > 1 and not isinstance(error, Error)
-            outcomes = [self._alone(item) if alone else error for item in batch.items]
-            for place in batch.fates:  # they come again
-                batch.results[place] = error
+        except (OperationalError, InterfaceError) as error:  # the database away: for all alike
+            outcomes = [error] * len(batch.items)
+            self._come_again(batch, error)
+        except Exception:
+            # One message that nobody foresaw must not defer the others of its batch, nor what is
+            # known of earlier replies.
+            outcomes = [self._alone(item) for item in batch.items]
+            if batch.finished:
+                try:
+                    self._answer((), batch.finished, list)
+                except Exception as error:
+                    self._come_again(batch, error)
         for item, (place, nth), outcome in zip(batch.items, batch.owners, outcomes, strict=True):
             if nth < 0:
                 batch.results[place] = outcome
@@ -250,6 +255,10 @@ class Writer:
                 tell_deferred(item.envelope.sender, 1, outcome)
             else:
                 tell_lost(item, outcome)
+
+    def _come_again(self, batch: _Batch, error: Exception) -> None:
+        for place in batch.fates:
+            batch.results[place] = error
 
     def _alone(self, item: Item) -> Outcome | Exception:
         try:
