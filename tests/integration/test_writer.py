@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from email import message_from_bytes
+from email.message import Message
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import DataError, OperationalError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from repondeur.flow import writer as module
 from repondeur.flow.delivery import AWAY, LOOP, UNKNOWN, Arrival
@@ -18,13 +24,14 @@ from repondeur.flow.mailboxes import Mailboxes
 from repondeur.flow.writer import Writer
 from repondeur.rules.decide import decide
 from repondeur.rules.model import Reason
-from repondeur.store import hot
+from repondeur.store import hot, sql
 from repondeur.store.outbox import Finished
 from tests.batch_house import ALICE, BOB, LEASE, POLICY, T, item, seed
 from tests.database import SECRET, use_database
 
 SHOP = "shop@example.fr"  # free; its copy goes to QUIET
 QUIET = "quiet@example.fr"
+SILENT = "silent@example.fr"  # free, keeps no copy (open_silent)
 ABROAD = "shop@example.net"
 
 
@@ -74,6 +81,18 @@ def keep_no_copy(local: str) -> None:
     from repondeur.store.models import Responder
 
     Responder.objects.filter(local=local).update(copy=False, copy_to="")
+
+
+def open_silent() -> None:
+    from repondeur.store.models import Responder
+
+    Responder.objects.create(
+        domain_id=1, id=9, local="silent", kind="free", copy=False, created=T, changed=T
+    )
+
+
+def message(row: Any) -> Message:
+    return message_from_bytes(bytes(row.data))
 
 
 def fail_at(subject: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,6 +285,26 @@ def test_a_slow_disk_shortens_no_lease(mail: Path) -> None:
     assert row.lease_until - row.created >= LEASE + timedelta(seconds=slow)
 
 
+def test_a_slow_disk_is_not_taken_for_a_worker_that_keeps_its_turn(
+    mail: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both were waited for together, and the replies of what had been delivered were lost."""
+    monkeypatch.setattr(sql, "LOCK_TIMEOUT_S", 0.1)
+    late = [arrival(ALICE, number=n, sender=f"late{n}@example.org") for n in (2, 3, 4)]
+    with open(f"{connection.settings_dict['NAME']}-turn", "w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+
+        def more() -> list[Any]:
+            if not late:
+                fcntl.flock(turn, fcntl.LOCK_UN)
+                return []
+            time.sleep(0.15)
+            return [late.pop()]
+
+        results = make(mail).work([arrival(ALICE)], more)
+    assert [placed.outcome is not None for [placed] in results] == [True] * 4
+
+
 def test_each_message_is_decided_once(mail: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each message is decided once, before its transaction."""
     judged: list[str] = []
@@ -278,3 +317,87 @@ def test_each_message_is_decided_once(mail: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(hot, "decide", judge)
     make(mail).work([arrival(ALICE)], nothing)
     assert judged == [BOB]
+
+
+class Failing:
+    """A database that is gone at the nth thing it is asked: a statement, or a commit, before it is
+    done or after."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.at = 0
+        self._asked = 0
+        self._away = range(0)
+        for name in ("execute", "executemany"):
+            monkeypatch.setattr(sql._QuestionMarks, name, self._wrapped(name))
+        self._commit = BaseDatabaseWrapper._commit
+        monkeypatch.setattr(BaseDatabaseWrapper, "_commit", lambda database: self._end(database))
+
+    def fail(self, at: int, *, lasting: bool) -> None:
+        """lasting: from then on."""
+        self.at, self._asked = at, 0
+        self._away = range(at, sys.maxsize if lasting else at + 1)
+
+    def recover(self) -> int:
+        """How often it was asked."""
+        self._away = range(0)
+        return self._asked
+
+    def _wrapped(self, name: str) -> Any:
+        function = getattr(sql._QuestionMarks, name)
+
+        def ask(*arguments: Any) -> None:
+            self._ask()
+            function(*arguments)
+
+        return ask
+
+    def _end(self, database: Any) -> Any:
+        self._ask()
+        self._commit(database)
+        self._ask()
+
+    def _ask(self) -> None:
+        self._asked += 1
+        if self._asked in self._away:
+            raise OperationalError("gone")
+
+
+@pytest.mark.parametrize("lasting", [False, True])
+def test_wherever_the_database_goes_away_mail_is_kept_once_and_answered_once(
+    mail: Path, monkeypatch: pytest.MonkeyPatch, lasting: bool
+) -> None:
+    """Also where the mail server sends again what was deferred. What was kept and not answered
+    stays unanswered: mail beats replies."""
+    from repondeur.store.models import Outbox
+
+    open_silent()
+    people = [ALICE, SHOP, QUIET, SILENT]
+    writer, database = make(mail), Failing(monkeypatch)
+    done = False
+    while not done:
+        sender, at = f"p{database.at}@example.org", database.at + 1
+        Outbox.objects.all().delete()
+        shutil.rmtree(mail, ignore_errors=True)
+        database.fail(at, lasting=lasting)
+        [placed] = writer.work([arrival(*people, number=at, sender=sender)], nothing)
+        done = database.recover() < at
+        if isinstance(placed, Exception):
+            deferred = people
+            assert not mail.exists()
+        else:
+            deferred = [
+                person
+                for person, each in zip(people, placed, strict=True)
+                if each.status.code != 250
+            ]
+            assert deferred in ([], [SILENT])
+        if deferred:
+            [placed] = writer.work([arrival(*deferred, number=at, sender=sender)], nothing)
+            assert {each.status.code for each in placed} == {250}
+        assert (len(kept(mail, ALICE)), len(kept(mail, QUIET))) == (1, 2)
+        rows = [parseaddr(message(row)["From"])[1] for row in Outbox.objects.all()]
+        assert SILENT in rows
+        assert len(rows) == len(set(rows))
+        if not lasting:
+            assert sorted(rows) == sorted([ALICE, SHOP, SILENT])
+            assert [bool(each.outcome.reply) for each in placed] == [True, True, False, True]

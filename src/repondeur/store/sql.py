@@ -131,19 +131,20 @@ def turn(meanwhile: Callable[[], bool]) -> Iterator[None]:
 
 
 def _lock(descriptor: int, meanwhile: Callable[[], bool]) -> None:
-    begin = time.monotonic()
+    waited = 0.0
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            waited = time.monotonic() - begin
             if waited >= LOCK_TIMEOUT_S:
                 raise OperationalError(
                     f"another worker has kept its turn to write for {LOCK_TIMEOUT_S} s"
                 ) from None
-        if not meanwhile():
+        begin = time.monotonic()
+        if not meanwhile():  # what was done, maybe at a slow disk, was not waited for
             time.sleep(TURN_PAUSE_S if waited < TURN_SOON_S else TURN_PAUSE_LONG_S)
+            waited += time.monotonic() - begin
 
 
 def rows(given: Sequence[Sequence[Any]], *types: str) -> tuple[str, list[Any]]:
