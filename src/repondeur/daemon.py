@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Literal, NoReturn, TextIO, cast
 
 import structlog
@@ -48,6 +49,7 @@ log = structlog.get_logger(__name__)
 Only = Literal["mail", "web"]
 
 GRACE_S = 20.0  # for running transactions and deliveries at a stop; systemd waits 90 s
+STOP_S = 60.0  # for all of a stop: a database that stands still would hold it up for ever
 RESPAWN_PAUSE_S = 1.0
 STOPS = (signal.SIGTERM, signal.SIGINT)
 # New objects before a look for cycles, in each generation. A message makes many objects and
@@ -161,7 +163,25 @@ async def _work(config: Config, sockets: Sockets, holder: str, *, tells: bool) -
         await stop.wait()
         log.info("stopping", pid=os.getpid())
         systemd.notify("STOPPING=1")
+        _end_in_time()
     return 0
+
+
+def _end_in_time() -> None:
+    """Whatever holds up the stop: no thread can be ended that waits for a frozen server. What was
+    in hand is as after a crash: not committed and not answered 250, or under a lease that ends."""
+
+    def end() -> None:
+        log.error("stop: cut short, something stands still; is the database frozen?")
+        children = Path(f"/proc/self/task/{os.getpid()}/children")
+        with suppress(OSError):
+            for child in children.read_text().split():
+                os.kill(int(child), signal.SIGKILL)
+        os._exit(1)
+
+    timer = threading.Timer(STOP_S, end)
+    timer.daemon = True
+    timer.start()
 
 
 async def _mail(config: Config, sockets: Sockets, parts: AsyncExitStack) -> Check:

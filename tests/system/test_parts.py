@@ -6,11 +6,14 @@ import os
 import signal
 import socket
 import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from tests.peers.postgres import Postgres
 from tests.peers.process import LOOPBACK, birth, wait_for
 from tests.peers.service import Service
 from tests.peers.wire import Wire, send
@@ -127,6 +130,41 @@ def test_a_service_whose_writer_died_ends_to_be_started_afresh() -> None:
         _, writer = parts(service, 1)
         os.kill(writer, signal.SIGKILL)
         await_end([service.pid])
+
+
+BRIEF = """
+import threading
+from repondeur import cli
+timer = threading.Timer
+threading.Timer = lambda seconds, end: timer(seconds / 30, end)
+cli.main(["serve", "--only", "mail"])
+"""
+
+
+class Brief(Service):
+    """Gives a stop two seconds, not sixty."""
+
+    def command(self) -> Sequence[str]:
+        return [sys.executable, "-c", BRIEF]
+
+
+def test_a_frozen_database_does_not_hold_up_a_stop(postgres: Postgres) -> None:
+    """It took until systemd's SIGKILL."""
+    service = Brief(relay=RELAY, env={"REPONDEUR_DATABASE_URL": postgres.database()}, only="mail")
+    with service:
+        settle(service)
+        frozen = postgres.pids
+        pids = parts(service, 1)
+        try:
+            for pid in frozen:
+                os.kill(pid, signal.SIGSTOP)
+            time.sleep(1)  # looks for operations, each half a second, have met it
+            os.kill(pids[0], signal.SIGTERM)
+            await_end(pids)
+        finally:
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
+        assert "stop: cut short" in service.log
 
 
 def counts(service: Service) -> Path:
