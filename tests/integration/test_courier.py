@@ -178,6 +178,33 @@ class Database:
         return self._answer(items, **given)
 
 
+def test_a_lease_begins_when_it_is_written_not_when_it_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer hung meanwhile: the reply was renewed until an instant that had passed, and
+    whoever looked first sent it too."""
+    database = Database(monkeypatch)
+    lease = timedelta(seconds=0.3)
+
+    async def run() -> None:
+        writer = batcher(lease=lease)
+        [(domain_id, id_, _)] = await replies(writer, 1)
+        database.away.set()
+        message = asyncio.ensure_future(writer.answer([item(number=2)]))
+        await asyncio.to_thread(database.began.wait, 10)
+        renewal = asyncio.ensure_future(writer.set_lease([(domain_id, id_)], lease))
+        await asyncio.sleep(0.4)
+        database.end.set()
+        await renewal
+        assert await writer.claim(clock(), 10) == []
+        await asyncio.gather(message, return_exceptions=True)
+        await writer.close()
+
+    with use_database(f"sqlite:///{tmp_path / 'test.db'}"):
+        seed()
+        asyncio.run(run())
+
+
 @pytest.mark.parametrize("cut", [False, True])
 def test_a_fate_that_could_not_be_written_is_no_claim(
     cut: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -83,9 +83,9 @@ class Batcher:
         found: list[outbox.Waiting] = await self._writer.run(self._calls.claim, t, limit)
         return found
 
-    async def set_lease(self, keys: Sequence[tuple[int, int]], until: datetime) -> None:
-        """Keep replies for longer, or give them up."""
-        await self._writer.run(self._calls.set_lease, keys, until)
+    async def set_lease(self, keys: Sequence[tuple[int, int]], lease: timedelta) -> None:
+        """Keep replies for longer, or, with none, give them up."""
+        await self._writer.run(self._calls.set_lease, keys, lease)
 
     async def close(self) -> None:
         """Write what is left, then end the processes."""

@@ -25,6 +25,7 @@ from repondeur.store.outbox import Finished
 log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=40)  # a dead node's replies are taken over within 60 s (design §10)
+GIVEN_UP = timedelta()  # a lease that is over at once
 HEARTBEAT_S = 12.0  # three chances to renew a lease before it runs out
 CLAIM_EVERY_S = 2.0
 SURE = timedelta(seconds=30)  # of a lease: later than that another node may be about to take over
@@ -82,7 +83,7 @@ class Courier:
         left += self._passed_over(len(self._passed))
         if left:
             with suppress(Error, WorkshopLostError):  # nor are they renewed: they run out
-                await self._batcher.set_lease(left, self._clock())
+                await self._batcher.set_lease(left, GIVEN_UP)
 
     def _sent(
         self,
@@ -120,7 +121,7 @@ class Courier:
         if room <= 0:
             return
         if passed := self._passed_over(room):
-            await self._batcher.set_lease(passed, self._clock())
+            await self._batcher.set_lease(passed, GIVEN_UP)
         for row in await self._batcher.claim(self._clock(), min(room, 100)):
             message = Outgoing(row.sender, row.recipient, row.data, row.smtputf8)
             self.take(row.domain_id, row.id, message, created=row.created, attempts=row.attempts)
@@ -134,7 +135,7 @@ class Courier:
 
     async def _heartbeat(self) -> None:
         if self._in_hand:
-            await self._batcher.set_lease(list(self._in_hand), self._clock() + LEASE)
+            await self._batcher.set_lease(list(self._in_hand), LEASE)
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         trouble = Trouble("outbox: database")

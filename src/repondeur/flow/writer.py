@@ -114,8 +114,9 @@ class Writer:
         found: list[outbox.Waiting] = _fresh(outbox.claim, t, lease, limit)
         return found
 
-    def set_lease(self, keys: Sequence[tuple[int, int]], until: datetime) -> None:
-        _fresh(outbox.set_lease, keys, until)
+    def set_lease(self, keys: Sequence[tuple[int, int]], lease: timedelta) -> None:
+        """It begins now, however long this had to wait."""
+        _fresh(outbox.set_lease, keys, self._clock() + lease)
 
     # --- what has come --------------------------------------------------------------------------
 
