@@ -101,7 +101,7 @@ def test_inline(inline: Service, recipient: str, code: int, home: str, reply: bo
 def test_inline_smtp_refuses_an_unknown_recipient_before_the_message(inline: Service) -> None:
     with Wire(inline.smtp_port) as wire:
         wire.talk(
-            """
+            f"""
             S: 220
             C: EHLO mx.example
             S: 250
@@ -109,6 +109,8 @@ def test_inline_smtp_refuses_an_unknown_recipient_before_the_message(inline: Ser
             S: 250
             C: RCPT TO:<nobody@example.fr>
             S: 550 5.1.1
+            C: RCPT TO:<quiet+{"/" * 90}@example.fr>
+            S: 553 5.1.3
             C: RCPT TO:<quiet@example.fr>
             S: 250
             C: RCPT TO:<alice@example.fr>

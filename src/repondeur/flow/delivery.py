@@ -116,9 +116,13 @@ def way(
         trace = f"Delivered-To: {destination.address}\r\n".encode() + trace
         home = found[taken.target].mailbox
         return Way(taken.name, home or taken.target, trace, not home, destination)
-    # With its tag: the mail server files by it.
-    target = recipient if destination.mailbox == destination.address else taken.target
-    return Way(taken.name, target, trace, False, destination)
+    return Way(taken.name, at_home(recipient, destination), trace, False, destination)
+
+
+def at_home(recipient: str, destination: Destination) -> str:
+    """The mailbox of what is delivered: with its tag, as the mail server files by it."""
+    mailbox = destination.mailbox
+    return recipient if mailbox == destination.address else mailbox
 
 
 def _received(client: str, recipient: str, t: datetime, hostname: str) -> bytes:

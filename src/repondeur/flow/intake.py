@@ -22,13 +22,14 @@ from repondeur.flow.delivery import (
     Arrival,
     Placed,
     Way,
+    at_home,
     routed,
     tell,
     tell_deferred,
     tell_lost,
 )
 from repondeur.flow.incoming import Incoming, Status, Verdict
-from repondeur.flow.mailboxes import Mailboxes
+from repondeur.flow.mailboxes import NO_NAME, Mailboxes
 from repondeur.flow.nexthop import NextHop
 from repondeur.flow.relay import Outgoing
 from repondeur.flow.spool import Handle
@@ -100,13 +101,18 @@ class Inline:
         self._tap_domain = tap_domain
 
     async def verify(self, recipient: str) -> Verdict:
-        """RCPT in SMTP: an unknown address is refused before the message is sent. What a mail
-        server has to take comes alone; into folders all goes, or nothing."""
-        (destination,) = await self._batcher.resolve([unwrap_tap(recipient, self._tap_domain)])
+        """RCPT in SMTP: what can never be taken is refused before the message is sent. What a
+        mail server has to take comes alone; into folders all goes, or nothing."""
+        address = unwrap_tap(recipient, self._tap_domain)
+        (destination,) = await self._batcher.resolve([address])
         taken = routed(destination, self._clock())
         if taken.unknown:
             return Verdict(UNKNOWN)
-        return Verdict(alone=taken.forwarded or isinstance(self._next_hop, NextHop))
+        if taken.forwarded or not isinstance(self._next_hop, Mailboxes):
+            return Verdict(alone=True)
+        if not taken.dropped and not self._next_hop.takes(at_home(address, destination)):
+            return Verdict(NO_NAME)
+        return Verdict()
 
     async def accept(self, incoming: Incoming) -> list[Status]:
         recipients = [unwrap_tap(r, self._tap_domain) for r in incoming.recipients]

@@ -36,6 +36,10 @@ class Mailboxes:
         self._hostname = hostname
         self._folders = Folders(hostname)
 
+    def takes(self, recipient: str) -> bool:
+        """Whether a folder can have the name."""
+        return self._path(recipient) is not None
+
     def deliver(self, posts: Sequence[Post], meanwhile: Callable[[], None]) -> list[Status]:
         """For each: 250 and it is on disk, 4xx, or 5xx. meanwhile: runs while the disk works."""
         letters = [self._letter(post) for post in posts]
@@ -43,14 +47,20 @@ class Mailboxes:
         return [NO_NAME if letter is None else _status(letter) for letter in letters]
 
     def _letter(self, post: Post) -> Letter | None:
-        """None where no folder can have the name."""
-        local, at, domain = post.recipient.rpartition("@")
-        names = [file_name(domain if at else self._hostname), file_name(local if at else domain)]
-        if not all(names) or max(map(len, names)) > NAME_LIMIT:
+        path = self._path(post.recipient)
+        if path is None:
             return None
         # Here the way ends (RFC 5321 §4.4).
         top = f"Return-Path: <{post.sender}>\r\n".encode("utf-8", "surrogateescape") + post.trace
-        return Letter(f"{self._folder}/{names[0]}/{names[1]}", top, post.message)
+        return Letter(path, top, post.message)
+
+    def _path(self, recipient: str) -> str | None:
+        """None where no folder can have the name."""
+        local, at, domain = recipient.rpartition("@")
+        names = [file_name(domain if at else self._hostname), file_name(local if at else domain)]
+        if not all(names) or max(map(len, names)) > NAME_LIMIT:
+            return None
+        return f"{self._folder}/{names[0]}/{names[1]}"
 
 
 def _status(letter: Letter) -> Status:

@@ -315,6 +315,6 @@ def _fresh(function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)
     except (OperationalError, InterfaceError, IntegrityError) as error:
         RETRIED.inc()
-        log.warning("database: trying once more", error=str(error))
+        log.debug("database: trying once more", error=str(error))  # what comes of it is told
         connection.close()
         return function(*arguments)
