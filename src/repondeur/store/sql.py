@@ -8,20 +8,22 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
-import psycopg
-from django.db import OperationalError, connection
+from django.db import NotSupportedError, OperationalError, connection
 
 from repondeur.store.setup import LOCK_TIMEOUT_S, STATEMENTS_KEPT
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 # How long a worker sleeps before it asks for its turn again: a batch takes 1 to 10 ms.
 TURN_PAUSE_S = 0.0002
 TURN_PAUSE_LONG_S = 0.003
 TURN_SOON_S = 0.02  # from then on it is no batch that we wait for, but a slow disk
 PLANS_KEPT_S = 60.0  # making all plans anew takes some milliseconds
-_plans_made: WeakKeyDictionary[psycopg.Connection[Any], float] = WeakKeyDictionary()
+_plans_made: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
 
 
 class Cursor(Protocol):
@@ -67,16 +69,17 @@ def cursor(*, prepared: bool = False) -> Iterator[Cursor]:
             yield logging
         return
     connection.ensure_connection()
-    with connection.wrap_database_errors:
-        raw = _prepared_cursor() if prepared else connection.connection.cursor()
-        try:
-            yield _QuestionMarks(raw) if connection.vendor == "sqlite" else raw
-        except psycopg.errors.FeatureNotSupported as error:
-            # A migration changed a column's type, and what was prepared before gives the old one.
-            connection.close()
-            raise psycopg.OperationalError(*error.args) from error
-        finally:
-            raw.close()
+    try:
+        with connection.wrap_database_errors:
+            raw = _prepared_cursor() if prepared else connection.connection.cursor()
+            try:
+                yield _QuestionMarks(raw) if connection.vendor == "sqlite" else raw
+            finally:
+                raw.close()
+    except NotSupportedError as error:
+        # A migration changed a column's type, and what was prepared before gives the old one.
+        connection.close()
+        raise OperationalError(*error.args) from error
 
 
 def _prepared_cursor() -> Any:
@@ -85,10 +88,14 @@ def _prepared_cursor() -> Any:
         return link.cursor()
     if link.prepare_threshold is not None:
         _keep_plans(link)
-    return link.cursor() if link.prepare_threshold is None else psycopg.Cursor(link)
+    if link.prepare_threshold is None:
+        return link.cursor()
+    from psycopg import Cursor as BindingCursor  # 9 MiB for each process: not for SQLite
+
+    return BindingCursor(link)
 
 
-def _keep_plans(link: psycopg.Connection[Any]) -> None:
+def _keep_plans(link: Connection[Any]) -> None:
     """Plans that are made once, and once more when they are PLANS_KEPT_S old: one made while a
     table was small would read all of it for ever, where nothing analyses it.
 
