@@ -122,7 +122,7 @@ class Inline:
             tell_deferred(incoming.sender, len(recipients), error)
             return [AWAY] * len(recipients)
         if any(each.way for each in placed):
-            placed = await self._carry(incoming, recipients, placed)
+            await self._carry(incoming, recipients, placed)
         for recipient, each in zip(recipients, placed, strict=True):
             if each.outcome is not None:
                 envelope = Envelope(incoming.sender, recipient)
@@ -138,11 +138,9 @@ class Inline:
         head = message if message and isinstance(message, bytes) else incoming.head
         return Arrival(incoming.sender, recipients, head, message, incoming.client)
 
-    async def _carry(
-        self, incoming: Incoming, recipients: list[str], placed: list[Placed]
-    ) -> list[Placed]:
-        """Give the message to the mail servers that have to take it, then answer. Mail beats
-        replies."""
+    async def _carry(self, incoming: Incoming, recipients: list[str], placed: list[Placed]) -> None:
+        """Give the message to the mail servers that have to take it, then answer; `placed` has
+        what became of it. Mail beats replies."""
         going = [(n, each.way) for n, each in enumerate(placed) if each.way is not None]
         head = read(incoming.head)
         incoming_id = identity(head, incoming.head)
@@ -150,25 +148,25 @@ class Inline:
             n: Item(Envelope(incoming.sender, recipients[n]), head, incoming_id, way.destination)
             for n, way in going
         }
-        if len(going) == 1:  # most messages: no task of its own
-            statuses = [await self._deliver(incoming, items[going[0][0]], going[0][1])]
+        deliveries = [self._deliver(incoming, items[n], way) for n, way in going]
+        if len(deliveries) == 1:  # most messages: no task of its own
+            statuses = [await deliveries[0]]
         else:
-            statuses = await asyncio.gather(
-                *(self._deliver(incoming, items[n], way) for n, way in going)
-            )
+            statuses = await asyncio.gather(*deliveries)
         for (n, _), status in zip(going, statuses, strict=True):
             placed[n] = Placed(status)
-        accepted = [n for (n, _), status in zip(going, statuses, strict=True) if status.code == 250]
-        if accepted:
-            try:
-                outcomes = await self._batcher.answer([items[n] for n in accepted])
-            except Exception as error:
-                for n in accepted:
-                    tell_lost(items[n], error)
-            else:
-                for n, outcome in zip(accepted, outcomes, strict=True):
-                    placed[n] = Placed(placed[n].status, outcome=outcome)
-        return placed
+            if status.code != 250:
+                del items[n]
+        if not items:
+            return
+        try:
+            outcomes = await self._batcher.answer([*items.values()])
+        except Exception as error:
+            for item in items.values():
+                tell_lost(item, error)
+        else:
+            for n, outcome in zip(items, outcomes, strict=True):
+                placed[n] = Placed(placed[n].status, outcome=outcome)
 
     async def _deliver(self, incoming: Incoming, item: Item, way: Way) -> Status:
         hop = self._forwarder if way.abroad else self._next_hop

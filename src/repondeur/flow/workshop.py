@@ -177,11 +177,11 @@ class Workshop(Generic[T, R]):
         try:
             results = self._work([item for job in self._batch for item in job.items], self._more)
         except Exception as error:
-            self._joining = False
             error = _movable(error)
             self._tell([Result(job.nth, None, error) for job in self._batch])
             return
-        self._joining = False
+        finally:
+            self._joining = False
         told, position = [], 0
         for job in self._batch:
             end = position + len(job.items)

@@ -23,7 +23,7 @@ from repondeur.panel.views.common import customer, page_number
 
 PAGE_SIZE = 50
 
-ACTIONS: dict[Action, Promise] = {
+ACTIONS: dict[str, Promise] = {
     Action.SIGNED_IN: _("Signed in"),
     Action.SIGNED_OUT: _("Signed out"),
     Action.SIGN_IN_REFUSED: _("Sign-in refused: wrong password or code"),
@@ -59,8 +59,6 @@ ACTIONS: dict[Action, Promise] = {
     Action.STAFF_LEFT: _("Your hoster’s support left your pages"),
 }
 
-_WORDS: dict[str, Promise] = {str(action): words for action, words in ACTIONS.items()}
-
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def preferences(request: HttpRequest) -> HttpResponse:
@@ -87,7 +85,7 @@ def log(request: HttpRequest) -> HttpResponse:
     """Who did what, the newest first."""
     shown = page(audit.find(customer(request)), page_number(request), PAGE_SIZE)
     # During an upgrade a newer node may write what this one has no words for.
-    lines = [{"event": one, "words": _WORDS.get(one.action, one.action)} for one in shown.rows]
+    lines = [{"event": one, "words": ACTIONS.get(one.action, one.action)} for one in shown.rows]
     return render(request, "panel/account/log.html", {"page": shown, "lines": lines})
 
 

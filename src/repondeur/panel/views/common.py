@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 import structlog
 from django.http import Http404, HttpRequest
 
-from repondeur.hosting import domains
+from repondeur.hosting import domains, mailboxes
 from repondeur.hosting.errors import HostingError, NotFound
 from repondeur.store.models import Customer, Domain, Mailbox
 
 log = structlog.get_logger(__name__)
 
+LOGGED_LENGTH = 255  # of what was asked for: longer is no address
 PAGE_NUMBER_MAX = 1_000_000  # digits beyond are nobody's page
 
 
@@ -63,6 +64,14 @@ def domain_of(request: HttpRequest, name: str) -> Domain:
         return domains.get(name, customer=customer(request))
     except HostingError as error:
         raise absent(request) from error
+
+
+def mailbox_of(request: HttpRequest, domain: Domain, asked: str) -> Mailbox:
+    """The domain's mailbox of this name, else 404."""
+    try:  # PostgreSQL refuses a NUL
+        return mailboxes.get(domain, asked.replace("\0", "\N{REPLACEMENT CHARACTER}"))
+    except HostingError as error:
+        raise absent(request, mailbox=asked[:LOGGED_LENGTH]) from error
 
 
 def page_number(request: HttpRequest) -> int:

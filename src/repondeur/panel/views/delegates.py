@@ -8,14 +8,14 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from repondeur.hosting import delegates, mailboxes
+from repondeur.hosting import delegates
 from repondeur.hosting.audit import Action
 from repondeur.hosting.errors import HostingError
 from repondeur.hosting.listing import page
 from repondeur.panel import invitations, signals
 from repondeur.panel.sentences import sentence
 from repondeur.panel.templatetags.panel import domain as as_written
-from repondeur.panel.views.common import absent, clock, customer, domain_of, page_number
+from repondeur.panel.views.common import clock, customer, domain_of, mailbox_of, page_number
 from repondeur.store.models import Delegation, Domain, Mailbox
 
 PAGE_SIZE = 50
@@ -86,8 +86,4 @@ def withdraw(request: HttpRequest, name: str) -> HttpResponse:
 def _mailbox(request: HttpRequest, domain: Domain) -> Mailbox:
     """The mailbox that the page is about, else 404."""
     values = request.POST if request.method == "POST" else request.GET
-    asked = values.get("mailbox", "").replace("\0", "")
-    try:
-        return mailboxes.get(domain, asked)
-    except HostingError as error:
-        raise absent(request, mailbox=asked) from error
+    return mailbox_of(request, domain, values.get("mailbox", "").replace("\0", ""))

@@ -17,12 +17,11 @@ from repondeur.hosting.wanted import Wanted
 from repondeur.panel import kept
 from repondeur.panel.forms.responder import SECTIONS, ResponderForm
 from repondeur.panel.sentences import sentence
-from repondeur.panel.views.common import absent, boxes, clock, customer, domain_of
+from repondeur.panel.views.common import absent, boxes, clock, customer, domain_of, mailbox_of
 from repondeur.panel.views.responders import back, note, responder_of
 from repondeur.store.models import Domain, Mailbox, Responder
 
 _DATES = re.compile(r"\{\{\s*(start|end)\s*\}\}")  # as mail/reply.py replaces them
-LOGGED_LENGTH = 255  # of what was asked for: longer is no address
 SUGGESTIONS = 20  # mailboxes offered while one types
 
 
@@ -67,12 +66,8 @@ def _own(request: HttpRequest, domain: Domain) -> dict[str, Any]:
 
 def _check_mailbox(request: HttpRequest, domain: Domain, asked: str) -> None:
     """404 where no mailbox of the domain is called so; "" is none that was asked for."""
-    if not asked:
-        return
-    local = asked.replace("\0", "\N{REPLACEMENT CHARACTER}")  # PostgreSQL refuses a NUL
-    there = Mailbox.objects.filter(domain=domain, local=local)
-    if not there.exists():
-        raise absent(request, mailbox=asked[:LOGGED_LENGTH])
+    if asked:
+        mailbox_of(request, domain, asked)
 
 
 def _full(domain: Domain) -> bool:

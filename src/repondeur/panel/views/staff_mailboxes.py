@@ -45,14 +45,14 @@ def listing(request: HttpRequest) -> HttpResponse:
     asked = {
         name: request.GET.get(name, "").strip().replace("\0", "") for name in ("domain", "customer")
     }
-    found, problems = mailboxes.find(search=search), {}
+    problems = {}
     try:
         domain = domains.get(asked["domain"]) if asked["domain"] else None
         owner = customers.get(asked["customer"]) if asked["customer"] else None
         found = mailboxes.find(domain, search, owner)
     except HostingError as error:
         problems[error.field] = sentence(error)
-        found = found.none()
+        found = Mailbox.objects.none()
     # In the order of the key: a database sorts no million rows for one page.
     shown = part(found.order_by("domain_id", "local"), page_number(request), PAGE_SIZE)
     aliases = mailboxes.aliases_of(shown.rows)
