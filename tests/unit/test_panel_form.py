@@ -261,6 +261,17 @@ def test_the_preview_shows_the_reply(place: House) -> None:
     assert half.status_code == 200
 
 
+@pytest.mark.parametrize(("language", "shown"), [("fr", "adresse@"), ("en", "address@")])
+def test_the_preview_without_an_address_is_in_the_readers_language(
+    place: House, language: str, shown: str
+) -> None:
+    from repondeur.store.models import Customer
+
+    Customer.objects.filter(nic="alice-rep").update(language=language)
+    part = place.client("alice-rep").post("/emails/alice.fr/responders/preview/", {})
+    assert f"{shown}alice.fr" in part.content.decode()
+
+
 @pytest.mark.parametrize(
     ("values", "said"),
     [

@@ -165,7 +165,8 @@ def _preview(domain: Domain, form: ResponderForm) -> Preview:
     """The reply to a made-up correspondent."""
     person = gettext("Marie Martin") + " <marie.martin@example.com>"
     subject = gettext("Our meeting on Tuesday")
-    local = form.local or "adresse"
+    # Translators: the part of an address before its @, ASCII letters only.
+    local = form.local or gettext("address")
     return preview(domain, local, form.wanted(), clock(), person, subject)
 
 
