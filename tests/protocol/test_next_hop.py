@@ -44,10 +44,10 @@ class House:
     hop: Sink
     relay: Sink
 
-    def send(self, number: int, sender: str = "", options: str = "") -> str:
+    def send(self, number: int, sender: str = "", options: str = "", to: str = ALICE) -> str:
         sender = sender or f"person{number}@example.org"
         data = message(number, sender=sender if sender.isascii() else "zoe@example.org")
-        (reply,) = send(self.service.lmtp_port, sender, [ALICE], data, mail_options=options)
+        (reply,) = send(self.service.lmtp_port, sender, [to], data, mail_options=options)
         return str(reply)
 
     def journal(self) -> set[str]:
@@ -80,6 +80,12 @@ def test_mail_beats_replies(house: House) -> None:
     people = {f"person{number}@example.org" for number in range(len(WORDS))}
     assert {reply.recipients[0] for reply in house.relay.wait(len(WORDS))} == people
     assert house.journal() == people
+
+
+def test_a_next_hop_has_the_address_as_it_was_written(house: House) -> None:
+    """It files by the tag."""
+    assert house.send(40, to="Alice+news@example.fr") == "250 2.0.0 queued"
+    assert house.hop.received[-1].recipients == ("Alice+news@example.fr",)
 
 
 def test_a_next_hop_that_is_away_is_named_in_the_log_and_counted(house: House) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import smtplib
 from collections.abc import Iterator
 from email import message_from_bytes, policy
@@ -22,6 +23,8 @@ OVER = "over@example.fr"  # a mailbox whose responder kept no copy; its window i
 CLOSED = "closed@example.fr"  # as SHOP; its window is over
 GONE = "gone@example.fr"  # as SILENT; its window is over
 QUIET = "quiet@example.fr"  # a mailbox without a responder
+CAFE = "anne@xn--caf-dma.example"  # the same in a domain with an accent
+LONG = "/" * 90 + "@example.fr"  # a mailbox whose folder would need a longer name than there is
 PAST = {"from": "2020-01-01", "to": "2020-01-31"}
 
 
@@ -34,7 +37,10 @@ def inline() -> Iterator[Service]:
     with Service(mode="inline") as service:
         furnish(
             service,
-            [{"address": QUIET, "aliases": ["calm@example.fr"]}, *map(mailbox, (ALICE, OVER))],
+            [
+                {"address": QUIET, "aliases": ["calm@example.fr"]},
+                *map(mailbox, (ALICE, OVER, CAFE, LONG)),
+            ],
             [
                 {"address": ALICE},
                 {"address": OVER, "copy": False, **PAST},
@@ -47,9 +53,13 @@ def inline() -> Iterator[Service]:
         yield service
 
 
-def kept(service: Service, address: str) -> list[Path]:
+def folder(service: Service, address: str) -> Path:
     local, _, domain = address.partition("@")
-    return sorted((service.folder / "mail" / domain / local / "new").glob("*"))
+    return service.folder / "mail" / domain / local
+
+
+def kept(service: Service, address: str) -> list[Path]:
+    return sorted((folder(service, address) / "new").glob("*"))
 
 
 def replies(service: Service) -> list[EmailMessage]:
@@ -65,9 +75,14 @@ def answered(service: Service, sender: str) -> bool:
     ("recipient", "code", "home", "reply"),
     [
         (ALICE, 250, ALICE, True),
-        ("alice+news@example.fr", 250, "alice+news@example.fr", True),
+        # One folder for a mailbox, however its address is written: another one nobody reads.
+        ("alice+news@example.fr", 250, ALICE, True),
+        ('"alice"@Example.FR', 250, ALICE, True),
+        ("Alice@example.fr.", 250, ALICE, True),
+        ("anne@café.example", 250, CAFE, False),
         (QUIET, 250, QUIET, False),
         ("calm@example.fr", 250, QUIET, False),
+        ("calm+news@example.fr", 250, QUIET, False),
         (SHOP, 250, QUIET, True),
         (SILENT, 250, "", True),
         (OVER, 250, OVER, False),
@@ -79,11 +94,13 @@ def answered(service: Service, sender: str) -> bool:
     ],
 )
 def test_inline(inline: Service, recipient: str, code: int, home: str, reply: bool) -> None:
-    sender = f"to.{recipient.partition('@')[0].replace('+', '.')}.{code}@example.org"
+    sender = f"to.{re.sub('[^a-z]', '.', recipient.lower())}.{code}@example.org".replace("..", ".")
     before = len(kept(inline, home)) if home else 0
     data = message(1, sender=sender, to=recipient)
-    (status,) = send(inline.lmtp_port, sender, [recipient], data)
+    folders = set((inline.folder / "mail").glob("*/*"))
+    (status,) = send(inline.lmtp_port, sender, [recipient], data, mail_options="SMTPUTF8")
     assert status.code == code
+    assert set((inline.folder / "mail").glob("*/*")) <= folders | {folder(inline, home)}
     if code == 550:
         assert status.text.startswith("5.1.1")
     if home:
@@ -109,7 +126,7 @@ def test_inline_smtp_refuses_an_unknown_recipient_before_the_message(inline: Ser
             S: 250
             C: RCPT TO:<nobody@example.fr>
             S: 550 5.1.1
-            C: RCPT TO:<quiet+{"/" * 90}@example.fr>
+            C: RCPT TO:<{LONG}>
             S: 553 5.1.3
             C: RCPT TO:<quiet@example.fr>
             S: 250

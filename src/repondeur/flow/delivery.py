@@ -91,11 +91,14 @@ def way(
     found: Mapping[str, Destination],
     t: datetime,
     hostname: str,
+    *,
+    tagged: bool,
 ) -> Way | Status:
     """Where the message goes for one recipient, or what ends it here.
 
     found: by address, the destinations of its recipients and of their copy targets. hostname:
-    what we call ourselves.
+    what we call ourselves. tagged: the next hop is a mail server, which files by the tag; among
+    folders a mailbox has one, whatever spelling of its address was written to.
     """
     recipient = item.envelope.recipient
     destination = found[recipient]
@@ -116,13 +119,9 @@ def way(
         trace = f"Delivered-To: {destination.address}\r\n".encode() + trace
         home = found[taken.target].mailbox
         return Way(taken.name, home or taken.target, trace, not home, destination)
-    return Way(taken.name, at_home(recipient, destination), trace, False, destination)
-
-
-def at_home(recipient: str, destination: Destination) -> str:
-    """The mailbox of what is delivered: with its tag, as the mail server files by it."""
-    mailbox = destination.mailbox
-    return recipient if mailbox == destination.address else mailbox
+    own = destination.mailbox == destination.address  # not by an alias
+    target = recipient if tagged and own else taken.target
+    return Way(taken.name, target, trace, False, destination)
 
 
 def _received(client: str, recipient: str, t: datetime, hostname: str) -> bytes:

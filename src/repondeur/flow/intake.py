@@ -22,7 +22,6 @@ from repondeur.flow.delivery import (
     Arrival,
     Placed,
     Way,
-    at_home,
     routed,
     tell,
     tell_deferred,
@@ -110,7 +109,7 @@ class Inline:
             return Verdict(UNKNOWN)
         if taken.forwarded or not isinstance(self._next_hop, Mailboxes):
             return Verdict(alone=True)
-        if not taken.dropped and not self._next_hop.takes(at_home(address, destination)):
+        if not taken.dropped and not self._next_hop.takes(taken.target):
             return Verdict(NO_NAME)
         return Verdict()
 

@@ -221,7 +221,8 @@ class Writer:
         for recipient in arrival.recipients:
             envelope = Envelope(arrival.sender, recipient)
             item = Item(envelope, head, incoming, found[recipient])
-            steps.append((item, way(arrival, item, found, t, self._hostname)))
+            tagged = self._mailboxes is None
+            steps.append((item, way(arrival, item, found, t, self._hostname, tagged=tagged)))
         return steps
 
     # --- the transaction ------------------------------------------------------------------------
