@@ -33,7 +33,11 @@ def test_over_size_is_swallowed_then_refused(start: Start) -> None:
 
 @pytest.mark.parametrize("protocol", ["lmtp", "smtp"])
 @pytest.mark.parametrize(
-    ("error", "answer"), [(errno.ENOSPC, "452 4.3.1"), (errno.ENOENT, "451 4.3.0")]
+    ("error", "answer"),
+    [
+        (errno.ENOSPC, "451 4.3.0 Insufficient storage"),
+        (errno.ENOENT, "451 4.3.0 Temporary failure"),
+    ],
 )
 def test_no_room_to_spool_is_told_to_each_recipient(
     start: Start, monkeypatch: pytest.MonkeyPatch, protocol: str, error: int, answer: str

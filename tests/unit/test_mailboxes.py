@@ -97,7 +97,7 @@ def test_a_full_disk_defers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (got,) = boxes.deliver([post("bob@example.org")], nothing)
     monkeypatch.undo()
     os.close(full)
-    assert (got.code, got.enhanced) == (452, "4.3.1")
+    assert str(got) == "451 4.3.0 Insufficient storage, try again later"
     assert not list((tmp_path / "example.org/bob/tmp").iterdir())
 
 

@@ -68,7 +68,7 @@ def _status(letter: Letter) -> Status:
     if error is None:
         return DELIVERED
     if isinstance(error, OSError) and error.errno in FULL:
-        return Status(452, "4.3.1", "Insufficient storage, try again later", str(error))
+        return Status(451, "4.3.0", "Insufficient storage, try again later", str(error))
     return Status(451, "4.3.0", "Mailbox cannot be written, try again later", str(error))
 
 

@@ -27,7 +27,7 @@ HANDSHAKE_TIMEOUT_S = 60.0
 REFUSED = Counter("repondeur_refused", "Messages refused at their end, unread, by cause", ["cause"])
 
 BARE = Status(550, "5.5.2", "Lone dot between bare <CR> or <LF>: end lines with <CR><LF>")
-NO_ROOM = Status(452, "4.3.1", "Insufficient storage, try again later")
+NO_ROOM = Status(451, "4.3.0", "Insufficient storage, try again later")
 NO_SPOOL = Status(451, "4.3.0", "Temporary failure, try again later")
 
 
