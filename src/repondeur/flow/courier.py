@@ -28,6 +28,7 @@ LEASE = timedelta(seconds=40)  # a dead node's replies are taken over within 60 
 GIVEN_UP = timedelta()  # a lease that is over at once
 HEARTBEAT_S = 12.0  # three chances to renew a lease before it runs out
 CLAIM_EVERY_S = 2.0
+CLAIMED = 100  # replies at once: a few milliseconds in which no batch of mail is written
 SURE = timedelta(seconds=30)  # of a lease: later than that another node may be about to take over
 IN_HAND_LIMIT = 1000  # replies kept in memory; more stay in the outbox until there is room
 
@@ -50,9 +51,11 @@ class Courier:
         self._passed: deque[tuple[datetime, tuple[int, int]]] = deque()  # leased, not in hand
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
+        self._more = False  # the last claim found something, so more may be due
+        self._claim_now = asyncio.Event()
         self._rounds = [
-            self._loop.create_task(self._every(CLAIM_EVERY_S, self._claim)),
-            self._loop.create_task(self._every(HEARTBEAT_S, self._heartbeat)),
+            self._loop.create_task(self._every(CLAIM_EVERY_S, self._claim, self._claim_now)),
+            self._loop.create_task(self._every(HEARTBEAT_S, self._heartbeat, self._stop)),
         ]
 
     def take(
@@ -73,6 +76,7 @@ class Courier:
     async def close(self, grace: float) -> None:
         """Let running deliveries end within `grace` seconds; give the others' leases up."""
         self._stop.set()
+        self._claim_now.set()
         # A claim that is under way ends: what it has leased is given up too.
         ending: list[asyncio.Future[Any]] = [*self._rounds, *self._in_hand.values()]
         await asyncio.wait(ending, timeout=grace)
@@ -99,6 +103,8 @@ class Courier:
         if sending.cancelled():
             return
         sent = sending.result()
+        if sent.code // 100 == 2:
+            self._go_on()
         t = self._clock()
         # Jitter, so that replies that failed together do not come back together.
         step = next_step(sent.code, attempts + 1, t - created, random.random())  # noqa: S311 # no secret
@@ -116,13 +122,24 @@ class Courier:
             again=again,
         )
 
+    def _go_on(self) -> None:
+        """The relay takes what it is given: a backlog need not wait for the next round. From one
+        that takes nothing it would come back at once, again and again."""
+        room = IN_HAND_LIMIT - len(self._in_hand)
+        if (self._more or self._passed) and room >= min(CLAIMED, IN_HAND_LIMIT):
+            self._claim_now.set()
+
     async def _claim(self) -> None:
+        self._claim_now.clear()
         room = IN_HAND_LIMIT - len(self._in_hand)
         if room <= 0:
             return
         if passed := self._passed_over(room):
             await self._batcher.set_lease(passed, GIVEN_UP)
-        for row in await self._batcher.claim(self._clock(), min(room, 100)):
+        self._more = False  # also where the database is away
+        found = await self._batcher.claim(self._clock(), min(room, CLAIMED))
+        self._more = bool(found)
+        for row in found:
             message = Outgoing(row.sender, row.recipient, row.data, row.smtputf8)
             self.take(row.domain_id, row.id, message, created=row.created, attempts=row.attempts)
 
@@ -137,7 +154,9 @@ class Courier:
         if self._in_hand:
             await self._batcher.set_lease(list(self._in_hand), LEASE)
 
-    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+    async def _every(
+        self, seconds: float, work: Callable[[], Awaitable[None]], sooner: asyncio.Event
+    ) -> None:
         trouble = Trouble("outbox: database")
         while not self._stop.is_set():
             try:
@@ -146,4 +165,4 @@ class Courier:
             except (Error, WorkshopLostError) as error:  # the next round may find it back
                 trouble.again(error)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), seconds)
+                await asyncio.wait_for(sooner.wait(), seconds)
