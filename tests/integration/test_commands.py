@@ -92,6 +92,37 @@ def test_life_of_a_responder(hosted: Program) -> None:
     hosted.refuses(1, "no responder", "responder", "show", "a@example.org")
 
 
+def test_a_free_responder_without_a_copy_target_told_that_it_keeps_a_copy(hosted: Program) -> None:
+    """Its mail was dropped, after a 250."""
+
+    def copy(*arguments: str, address: str = "shop@example.org", note: bool = True) -> Any:
+        done = hosted.run("responder", arguments[0], address, *arguments[1:])
+        assert done.returncode == 0, done.stderr
+        assert ("keeps no copy" in done.stderr, "--copy-to" in done.stderr) == (note, note)
+        shown = hosted.rows("responder", "show", address)
+        return shown["copy"], shown["copy_to"]
+
+    add = ("add", "--free", "--message", "m")
+    assert copy(*add) == (False, "")
+    assert copy(*add) == (False, "")  # unchanged
+    hosted.refuses(
+        2, "no mailbox that could keep", "responder", "set", "shop@example.org", "--copy"
+    )
+    hosted.refuses(1, "is a mailbox", "responder", "add", "b@example.org", *add[1:], "--copy")
+    assert copy("set", "--message", "other", note=False) == (False, "")
+    assert copy("set", "--copy-to", "b@example.org", note=False) == (True, "b@example.org")
+    assert copy("set", "--copy-to", "") == (False, "")
+    assert copy(*add, "--no-copy", address="silent@example.org", note=False) == (False, "")
+    # What an alias's mailbox would get it gets, as long as it is an alias.
+    assert copy(*add, address="info@example.org", note=False) == (True, "")
+    hosted.must("mailbox", "set", "a@example.org", "--remove-alias", "info@example.org")
+    assert not hosted.rows("responder", "show", "info@example.org")["copy"]
+    rows = {row["address"]: row["copy"] for row in hosted.rows("responder", "list")}
+    assert not any(rows.values())
+    exported = json.loads(hosted.must("export"))["responders"]
+    assert rows == {row["address"]: row["copy"] for row in exported}
+
+
 def test_permanent_takes_the_start_away_too(hosted: Program) -> None:
     """`set --permanent` left a start that lay ahead, and nothing was answered before it."""
     dates = ("--from", "2099-12-01", "--to", "2099-12-24")

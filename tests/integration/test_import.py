@@ -65,6 +65,34 @@ def test_twice_is_once_and_changes_are_taken(program: Program) -> None:
     assert program.rows("mailbox", "list")[0]["aliases"] == ["sales@example.org"]
 
 
+def test_a_free_responder_without_a_copy_target_keeps_none_and_that_is_told(
+    program: Program,
+) -> None:
+    """It was stored as if it kept one, and its mail was dropped, after a 250."""
+    document = json.loads(json.dumps(DOCUMENT))
+    free = {"kind": "free", "message": "m"}
+    document["responders"] = [
+        {"address": "free@example.org", "copy": True, **free},
+        {"address": "info@example.com", **free},  # an alias: its mailbox keeps it
+        {"address": "shop@example.org", "copy_to": "a@example.org", **free},
+        {"address": "silent@example.org", "copy": False, **free},
+    ]
+    for _ in range(2):
+        status, report = imported(program, document)
+        assert status == 0
+        assert [note["address"] for note in report["notes"]] == ["free@example.org"]
+        assert "copy_to" in report["notes"][0]["note"]
+        copies = [row["copy"] for row in program.rows("responder", "list")]
+        assert copies == [True, False, True, False]
+    assert results(report, "responders") == [0, 0, 4, 0]
+    assert "note: free@example.org: keeps no copy" in program.run("import", "i.json").stderr
+    document["responders"][0]["copy_to"] = "a@example.org"
+    del document["responders"][0]["copy"]
+    _, report = imported(program, document)
+    assert (results(report, "responders"), report["notes"]) == ([0, 1, 3, 0], [])
+    assert program.rows("responder", "show", "free@example.org")["copy"]
+
+
 def test_bad_rows_are_named_and_the_others_stand(program: Program) -> None:
     document = json.loads(json.dumps(DOCUMENT))
     document["customers"] += [{"nic": "x", "email": "x@example.net"}, "bob"]

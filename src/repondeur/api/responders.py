@@ -32,7 +32,7 @@ from repondeur.hosting.errors import Invalid
 from repondeur.hosting.wanted import Wanted, from_responder, interval, when
 from repondeur.store.lookup import resolve
 from repondeur.store.memory import pepper
-from repondeur.store.models import Alias, Domain, Mailbox, Operation, Responder
+from repondeur.store.models import Domain, Mailbox, Operation, Responder
 
 VIA = "api"  # how the operation was asked for
 JOURNAL_MAX = 1000
@@ -164,10 +164,7 @@ def _wanted(
         if given.get(name) is not None:
             values[name] = tuple(given[name])
     made = replace(start, **values)
-    if (
-        made.kind == "free" and made.copy and not made.copy_to
-        and not Alias.objects.filter(domain=domain, local=local).exists()  # a mailbox keeps it
-    ):  # fmt: skip
+    if made.copy and not responders.keeps_copy(made, domain, local):
         raise Invalid("no-place-for-copy", "copyTo", address=f"{local}@{domain.name}")
     return made
 
@@ -183,7 +180,7 @@ def _out(row: Responder, t: datetime) -> dict[str, Any]:
     return {
         "account": row.local,
         "content": row.text,
-        "copy": row.copy,
+        "copy": responders.keeps_copy(row, row.domain, row.local),
         "copyTo": row.copy_to or None,
         "from": row.start and row.start.astimezone(zone),
         "to": row.end and row.end.astimezone(zone),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # The names that the `ovh` clients read, too.
 KEYS = ("OVH_APPLICATION_KEY", "OVH_APPLICATION_SECRET", "OVH_CONSUMER_KEY")
-SHOWN = 20  # errors in words; the count says how many there are
+SHOWN = 20  # errors, and notes, in words; the count says how many there are
 RESULTS = ("added", "changed", "unchanged", "failed")
 
 
@@ -122,8 +122,11 @@ def import_(
                 report = importing.run(document, session.t, progress, dry=dry_run)
         except BackupError as refused:
             raise CommandError(str(refused)) from refused
-    for note in notes:
+    notes = [*notes, *report.notes]
+    for note in notes[:SHOWN]:
         click.echo(f"note: {note}", err=True)
+    if len(notes) > SHOWN:
+        click.echo(f"... and {len(notes) - SHOWN} more notes; --json tells of all", err=True)
     for error in report.errors[:SHOWN]:
         click.echo(str(error), err=True)
     if len(report.errors) > SHOWN:

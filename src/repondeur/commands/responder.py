@@ -33,7 +33,7 @@ VIA = "command"  # how the operation was asked for
 
 def row(responder: Responder, t: datetime) -> dict[str, Any]:
     """A responder in JSON; dates in its zone, interval in seconds."""
-    from repondeur.hosting.responders import state
+    from repondeur.hosting.responders import keeps_copy, state
 
     return {
         "address": str(responder),
@@ -42,7 +42,7 @@ def row(responder: Responder, t: datetime) -> dict[str, Any]:
         "enabled": responder.enabled,
         "from": iso(responder.start, responder.zone),
         "to": iso(responder.end, responder.zone),
-        "copy": responder.copy,
+        "copy": keeps_copy(responder, responder.domain, responder.local),
         "copy_to": responder.copy_to,
         "subject": responder.subject,
         "message": responder.text,
@@ -130,7 +130,7 @@ def _fields(values: dict[str, Any], domain: Domain) -> dict[str, Any]:
     if values["end"] is not None:
         dates["end"] = when(values["end"], zone, "to", end=True)
     return dates | choose(
-        {},
+        {"copy": True} if values["copy_to"] else {},
         copy=values["copy"],
         copy_to=values["copy_to"],
         subject=values["subject"],
@@ -173,6 +173,8 @@ def add(session: Session, /, address: str, free: bool, as_json: bool, **values: 
 
     Without --to it is permanent. WHEN is ISO 8601, as 2026-12-24T18:00 or 2026-12-24; without an
     offset it is in the customer's time zone; an end that is a date alone lasts through that day.
+    A --free one keeps a copy of what it answers where --copy-to says so; at an alias it stays in
+    the alias's mailbox.
     """
     values = _prepared(values)
     if values["message"] is None:
@@ -185,8 +187,8 @@ def add(session: Session, /, address: str, free: bool, as_json: bool, **values: 
 
     local, name = addresses.address(address)
     domain = domains.get(name)
-    fields = _fields(values, domain)
-    wanted = Wanted(kind="free" if free else "attached", **fields)
+    wanted = Wanted(kind="free" if free else "attached", **_fields(values, domain))
+    wanted, note = _placed(wanted, domain, local, values["copy"])
     rows = Responder.objects.filter(domain=domain, local=local)
     new = not _same(domain, rows.first(), wanted, session.t)
     if new:
@@ -196,17 +198,41 @@ def add(session: Session, /, address: str, free: bool, as_json: bool, **values: 
             new = False
             if not _same(domain, rows.first(), wanted, session.t):
                 raise
+    if note:
+        click.echo(note, err=True)
     _print_made(responders.get(domain, local), new, "added", session.t, as_json)
+
+
+def _placed(wanted: Wanted, domain: Domain, local: str, copy: bool | None) -> tuple[Wanted, str]:
+    """`wanted` with a copy only where there is a place for it, and a note where there is none.
+
+    copy: as the option has it; who asks for a copy by name is refused. Raises Invalid.
+    """
+    from repondeur.hosting import responders
+    from repondeur.hosting.errors import Invalid
+    from repondeur.store.models import Mailbox
+
+    address = f"{local}@{domain.name}"
+    placed = responders.truthful(wanted, domain, local)
+    if placed == wanted:
+        return wanted, ""
+    if copy and not Mailbox.objects.filter(domain=domain, local=local).exists():
+        raise Invalid("no-place-for-copy", "copy_to", address=address)
+    return placed, (
+        f"note: {address} keeps no copy of what it answers: a free responder has no mailbox; "
+        "--copy-to ADDRESS gives one"
+    )
 
 
 def _same(domain: Domain, there: Responder | None, wanted: Wanted, t: datetime) -> bool:
     """Whether the responder that is there is the wanted one."""
-    from repondeur.hosting.wanted import clean, from_responder
+    from repondeur.hosting.responders import from_responder, truthful
+    from repondeur.hosting.wanted import clean
 
     if there is None:
         return False
     cleaned, problems = clean(wanted, str(there), domain.customer, t, past_end=True)
-    return not problems and cleaned == from_responder(there)
+    return not problems and cleaned == truthful(from_responder(there), domain, there.local)
 
 
 def _span(seconds: int) -> str:
@@ -295,17 +321,20 @@ def set_(
 
     local, name = addresses.address(address)
     domain = domains.get(name)
-    before = responders.from_responder(responders.get(domain, local))
+    there = responders.from_responder(responders.get(domain, local))
+    before = responders.truthful(there, domain, local)
     fields = _fields(values, domain) | ({"start": None} if from_now_on else {})
     if fields.get("copy") is False:
         fields.setdefault("copy_to", "")
-    wanted = replace(before, **fields)
+    wanted, note = _placed(replace(before, **fields), domain, local, values["copy"])
     cleaned, problems = clean(
         wanted, f"{local}@{domain.name}", domain.customer, session.t, past_end=True
     )
     changed = bool(problems) or cleaned != before
     if changed:
         operations.apply_now("change", domain, local, wanted, None, VIA, session.t)
+    if note:
+        click.echo(note, err=True)
     _print_made(responders.get(domain, local), changed, "changed", session.t, as_json)
 
 

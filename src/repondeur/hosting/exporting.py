@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models.functions import Collate
 
 from repondeur.hosting import mailboxes
+from repondeur.hosting.responders import keeps_copy
 from repondeur.store.models import Customer, Domain, Mailbox, Offer, Responder
 
 CHUNK = 500  # rows that are read at once
@@ -100,7 +101,7 @@ def _responders(domain: Domain) -> Rows:
             "kind": row.kind,
             "from": _when(row.start, row.zone),
             "to": _when(row.end, row.zone),
-            "copy": row.copy,
+            "copy": keeps_copy(row, domain, row.local),
             "copy_to": row.copy_to,
             "subject": row.subject,
             "message": row.text,

@@ -18,6 +18,7 @@ from django.db import transaction
 
 from repondeur.hosting import importing_directory, importing_responders
 from repondeur.hosting.errors import HostingError, Invalid, Several
+from repondeur.hosting.foreign import Remark
 from repondeur.hosting.rows import Row
 
 CHUNK = 1000  # rows of one transaction (design §7)
@@ -77,10 +78,12 @@ class RowError:
 
 @dataclass(slots=True)
 class Report:
-    """What an import did: section -> how many were added, changed, unchanged, failed."""
+    """What an import did: section -> how many were added, changed, unchanged, failed; what is wrong
+    with rows, and what is not as they may have meant it."""
 
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     errors: list[RowError] = field(default_factory=list)
+    notes: list[Remark] = field(default_factory=list)
 
 
 def run(
@@ -128,7 +131,9 @@ def _take(
             counts.update(row.result for row in chunk)
             if progress:
                 progress(name, min(start + CHUNK, len(rows)), len(rows))
-        failed = sorted((row for row in rows if row.error), key=lambda row: row.number)
+        rows.sort(key=lambda row: row.number)
+        failed = [row for row in rows if row.error]
+        report.notes += [Remark(row.key, row.note) for row in rows if row.note]
         report.errors += [
             RowError(name, row.number, row.name, row.error) for row in failed if row.error
         ]

@@ -12,7 +12,7 @@ from repondeur.hosting.errors import HostingError, NotFound, Several
 from repondeur.hosting.rows import Row, domains_of, entries_at
 from repondeur.hosting.wanted import Wanted, clean, from_responder, interval, when
 from repondeur.store.ids import new_id
-from repondeur.store.models import Domain, Mailbox, Responder
+from repondeur.store.models import Alias, Domain, Mailbox, Responder
 
 _SAME_NAME = (
     "kind", "copy", "copy_to", "subject", "html", "language", "zone", "audience",
@@ -27,6 +27,7 @@ def responders_chunk(rows: Sequence[Row], t: datetime) -> None:
     places = [(homes[row.domain].pk, row.local) for row in rows if row.domain in homes]
     there = entries_at(Responder, places)
     mailboxes = entries_at(Mailbox, places)
+    aliases = entries_at(Alias, [place for place in places if place not in mailboxes])
     room: dict[int, int] = {}
     added, changed = [], []
     for row in rows:
@@ -41,6 +42,9 @@ def responders_chunk(rows: Sequence[Row], t: datetime) -> None:
         except HostingError as error:
             row.fail(error.errors)
             continue
+        if responders.placeless(wanted) and place not in aliases:
+            wanted = replace(wanted, copy=False)
+            row.note = "keeps no copy: a free responder has no mailbox, and no copy_to is given"
         if before is None:
             # Ids of one instant and one domain would meet; these are a microsecond apart.
             made = t + timedelta(microseconds=row.number)
@@ -92,6 +96,8 @@ def _fields(given: dict[str, Any], domain: Domain) -> dict[str, Any]:
     """The row's fields by the names of Wanted. Raises Invalid."""
     fields = {name: given[name] for name in _SAME_NAME if name in given}
     fields["text"] = given["message"]
+    if given.get("copy_to"):
+        fields.setdefault("copy", True)
     if "interval" in given:
         fields["interval"] = interval(given["interval"])
     for name in ("also", "contacts"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal
@@ -21,9 +22,12 @@ from repondeur.hosting.errors import (
 )
 from repondeur.hosting.listing import has
 from repondeur.hosting.wanted import Wanted, clean, from_payload, from_responder
-from repondeur.store.models import Customer, Domain, Mailbox, Offer, Responder
+from repondeur.store.models import Alias, Customer, Domain, Mailbox, Offer, Responder
 
-__all__ = ["State", "Wanted", "find", "from_payload", "from_responder", "get", "state", "validate"]
+__all__ = [
+    "State", "Wanted", "find", "from_payload", "from_responder", "get", "keeps_copy", "placeless",
+    "state", "truthful", "validate",
+]  # fmt: skip
 
 Action = Literal["add", "change", "delete"]
 
@@ -46,6 +50,23 @@ def state(responder: Responder, t: datetime) -> State:
     if responder.start is not None and t < responder.start:
         return State.SCHEDULED
     return State.ACTIVE
+
+
+def placeless(wanted: Wanted | Responder) -> bool:
+    """Whether its copy has a place only where the address is an alias: the alias's mailbox."""
+    return wanted.kind == "free" and wanted.copy and not wanted.copy_to
+
+
+def keeps_copy(wanted: Wanted | Responder, domain: Domain, local: str) -> bool:
+    """Whether the received message is kept, as rules.route does it."""
+    if placeless(wanted):
+        return Alias.objects.filter(domain=domain, local=local).exists()
+    return wanted.copy
+
+
+def truthful(wanted: Wanted, domain: Domain, local: str) -> Wanted:
+    """`wanted` with a copy only where there is a place for it."""
+    return replace(wanted, copy=keeps_copy(wanted, domain, local))
 
 
 def get(domain: Domain, local: str, field: str = "address") -> Responder:

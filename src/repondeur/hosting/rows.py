@@ -25,6 +25,7 @@ class Row:
     domain: str = ""
     result: str = "unchanged"  # added, changed, unchanged or failed
     error: HostingError | None = None
+    note: str = ""  # what is not as the row may have meant it
 
     def __post_init__(self) -> None:
         if self.error is not None:

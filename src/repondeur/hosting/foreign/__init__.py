@@ -11,7 +11,7 @@ class SourceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What cannot be taken over. where: an address or a domain, as the source has it."""
+    """What cannot be taken over as it is. where: an address or a domain, as the source has it."""
 
     where: str
     words: str

@@ -121,9 +121,6 @@ def _add(found: Found, address: str, shown: Mapping[str, Any], mailbox: bool) ->
         "from": shown.get("from"),
         "to": shown.get("to"),
     }
-    if row["kind"] == "free" and copy and not row["copy_to"]:
-        row["copy"] = False
-        found.note(address, "keeps a copy, yet names no address for it: none is kept here")
     extras = {ours: shown[theirs] for theirs, ours in _EXTRAS.items() if theirs in shown}
     if "interval" not in extras:
         found.note(address, "the pause between two replies is not told: 7 days here")
