@@ -25,11 +25,11 @@ import structlog
 import uvicorn
 import uvloop
 from django.db import Error, connection
-from prometheus_client import start_http_server
 from prometheus_client.multiprocess import mark_process_dead
 
 from repondeur import jobs, metrics, project, systemd
-from repondeur.config import Config, ConfigError, Listen
+from repondeur.api.door import App
+from repondeur.config import Config, Listen
 from repondeur.flow.batcher import Batcher
 from repondeur.flow.courier import LEASE, Courier
 from repondeur.flow.dialogue import Limits
@@ -38,11 +38,14 @@ from repondeur.flow.intake import Inline, Tap
 from repondeur.flow.listener import Listener
 from repondeur.flow.mailboxes import Mailboxes
 from repondeur.flow.nexthop import NextHop, next_hop
+from repondeur.flow.relay import Relay
 from repondeur.flow.relay import relay as relay_to
 from repondeur.flow.writer import Writer
+from repondeur.health import exposed, health, nothing_else
+from repondeur.sockets import Sockets, bell, bind, listen, rung, shown
 from repondeur.store import duty, migrate
 from repondeur.store.memory import pepper
-from repondeur.web import Check, application
+from repondeur.web import application
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +54,8 @@ Only = Literal["mail", "web"]
 GRACE_S = 20.0  # for running transactions and deliveries at a stop; systemd waits 90 s
 STOP_S = 60.0  # for all of a stop: a database that stands still would hold it up for ever
 RESPAWN_PAUSE_S = 1.0
+BORROW_S = 1.0  # between two looks whether the web part's address is free
+LISTENING = "listening"
 STOPS = (signal.SIGTERM, signal.SIGINT)
 # New objects before a look for cycles, in each generation. A message makes many objects and
 # almost no cycles, so that Python's own thresholds look too often.
@@ -74,43 +79,12 @@ def serve(config: Config, only: Only | None = None) -> int:
         for name in migrate.migrate():
             log.info("migrated", name=name)
     connection.close()  # not to be shared with the workers
-    sockets = Sockets(config, only)
+    sockets = Sockets(config, mail=only != "web", web=only != "mail")
     for name, sock in sockets.named():
-        log.info("listening", part=name, address="{}:{}".format(*sock.getsockname()[:2]))
+        log.info(LISTENING, part=name, address=shown(sock))
     if config.workers > 1:
         return _supervise(config, sockets)
     return _worker(config, sockets, tells=True)
-
-
-class Sockets:
-    """The bound sockets, shared by all workers. A part that is off has none."""
-
-    def __init__(self, config: Config, only: Only | None) -> None:
-        mail, web = only != "web", only != "mail"
-        self.lmtp = _bind("REPONDEUR_LMTP_LISTEN", config.lmtp_listen) if mail else None
-        self.smtp = _bind("REPONDEUR_SMTP_LISTEN", config.smtp_listen) if mail else None
-        self.http = _bind("REPONDEUR_HTTP_LISTEN", config.http_listen) if web else None
-
-    def named(self) -> list[tuple[str, socket.socket]]:
-        all_ = (("lmtp", self.lmtp), ("smtp", self.smtp), ("http", self.http))
-        return [(name, sock) for name, sock in all_ if sock is not None]
-
-
-def _bind(setting: str, address: Listen | None) -> socket.socket | None:
-    """Raises ConfigError when the address cannot be had."""
-    if address is None:
-        return None
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    both = address.host == "::" and socket.has_dualstack_ipv6()  # every address, of IPv4 too
-    try:
-        return socket.create_server(
-            (address.host, address.port), family=family, backlog=512, dualstack_ipv6=both
-        )
-    except OSError as error:
-        raise ConfigError(
-            f"{setting}: found {address.host}:{address.port}: {os.strerror(error.errno or 0)}; "
-            "accepted: an address of this machine and a port that nobody has"
-        ) from error
 
 
 # -- One worker
@@ -139,21 +113,22 @@ async def _work(config: Config, sockets: Sockets, holder: str, *, tells: bool) -
     gc.freeze()  # what is loaded now stays: not to be searched again, here and after a fork
     gc.set_threshold(*GC_THRESHOLDS)
     async with AsyncExitStack() as parts:
-        checks: dict[str, Check] = {}
         if sockets.lmtp is not None or sockets.smtp is not None:
-            checks["relay"] = await _mail(config, sockets, parts)
+            relay = await _mail(config, sockets, parts)
+        else:  # the panel's own mail leaves by it
+            relay = relay_to(str(config.relay), config.hostname)
+            parts.push_async_callback(relay.close)
+        checks = {"relay": relay.check}
         if sockets.http is not None:
-            await _web(sockets.http, checks, parts)
+            _http(sockets.http, application(checks), parts)
         works = [systemd.watchdog(), *jobs.every(config, holder)]
         if tells and config.postfix_maps is not None:
             works.append(jobs.keep_maps(config, config.postfix_maps))
-        if tells and config.metrics_listen is not None:
-            server, _ = start_http_server(
-                config.metrics_listen.port,
-                config.metrics_listen.host,
-                registry=metrics.registry(os.getppid() if config.workers > 1 else os.getpid()),
-            )
-            parts.callback(server.shutdown)
+        if tells and sockets.spare is not None:
+            works.append(_borrow(sockets.spare, health(checks, nothing_else)))
+        if tells and (sock := bind("REPONDEUR_METRICS_LISTEN", config.metrics_listen)) is not None:
+            all_of_us = metrics.registry(os.getppid() if config.workers > 1 else os.getpid())
+            _http(sock, health(checks, exposed(all_of_us)), parts)
             works.append(jobs.look_at_outbox())
         for job in works:
             task = loop.create_task(job)
@@ -184,7 +159,7 @@ def _end_in_time() -> None:
     timer.start()
 
 
-async def _mail(config: Config, sockets: Sockets, parts: AsyncExitStack) -> Check:
+async def _mail(config: Config, sockets: Sockets, parts: AsyncExitStack) -> Relay:
     """The mail path. Parts end in the opposite order: the intake first, the database last."""
     hop, forwarder = _hops(config) if config.mode == "inline" else (None, None)
     writer = Writer(
@@ -229,7 +204,7 @@ async def _mail(config: Config, sockets: Sockets, parts: AsyncExitStack) -> Chec
         )
         await listener.serve(sock)
         parts.push_async_callback(listener.close, GRACE_S)
-    return relay.check
+    return relay
 
 
 def _hops(config: Config) -> tuple[NextHop | Mailboxes, NextHop | Mailboxes]:
@@ -256,9 +231,9 @@ class _Web(uvicorn.Server):
         yield
 
 
-async def _web(sock: socket.socket, checks: dict[str, Check], parts: AsyncExitStack) -> None:
+def _http(sock: socket.socket, app: App, parts: AsyncExitStack) -> None:
     settings = uvicorn.Config(
-        application(checks), log_config=None, access_log=False, server_header=False, lifespan="off"
+        app, log_config=None, access_log=False, server_header=False, lifespan="off"
     )
     web = _Web(settings)
     task = asyncio.get_running_loop().create_task(web.serve(sockets=[sock]))
@@ -268,6 +243,26 @@ async def _web(sock: socket.socket, checks: dict[str, Check], parts: AsyncExitSt
         await task
 
     parts.push_async_callback(close)
+
+
+async def _borrow(address: Listen, app: App) -> None:
+    """Answer at a web part's address as long as none wants it."""
+    told = False
+    while True:
+        try:
+            with listen(address) as sock, bell(address, sock) as door:
+                log.info(LISTENING, part="health", address=shown(sock))
+                async with AsyncExitStack() as parts:
+                    _http(sock, app, parts)
+                    asker = await rung(door)
+                asker.close()  # now it is free
+            told = False
+        except OSError as error:
+            if not told:
+                cause = os.strerror(error.errno or 0)
+                log.info("health: not at http_listen", address=str(address), cause=cause)
+            told = True
+        await asyncio.sleep(BORROW_S)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

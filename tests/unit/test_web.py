@@ -13,12 +13,12 @@ from tests.database import use_database
 
 
 async def ask(path: str, **checks: str | None) -> tuple[int, dict[str, str]]:
-    from repondeur.web import application  # once Django is set up
+    from repondeur.health import health, nothing_else  # once Django is set up
 
     async def said(text: str | None) -> str | None:
         return text
 
-    app: Any = application({name: lambda t=text: said(t) for name, text in checks.items()})  # type: ignore[misc]
+    app: Any = health({name: lambda t=text: said(t) for name, text in checks.items()}, nothing_else)  # type: ignore[misc]
     asked = ApplicationCommunicator(
         app, {"type": "http", "path": path, "method": "GET", "headers": []}
     )

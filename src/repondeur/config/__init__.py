@@ -1,6 +1,6 @@
 """The settings (design §7): what a value may be, the declared table, and where values come from.
 
-Only cli.py, commands/, project.py, daemon.py and jobs.py read this package; other parts receive
+Only cli.py, commands/, project.py, daemon.py, sockets.py and jobs.py read this package; others receive
 plain values.
 """
 

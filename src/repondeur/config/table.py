@@ -87,10 +87,13 @@ class Config:
         values.optional_listen,
         "127.0.0.1:8080",
         _LISTEN + ", or off",
-        "Where the panel and API answer.",
+        "Where the panel and API answer; with `--only mail` no more than /healthz and /readyz.",
     )
     metrics_listen: Listen | None = _setting(
-        values.optional_listen, "off", _LISTEN + ", or off", "Where Prometheus reads the metrics."
+        values.optional_listen,
+        "off",
+        _LISTEN + ", or off",
+        "Where Prometheus reads the metrics; /healthz and /readyz, too.",
     )
     next_hop: Target | None = _setting(
         values.optional_target, "", "maildir:DIR, lmtp://HOST:PORT or smtp://HOST:PORT",

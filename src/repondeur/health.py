@@ -1,0 +1,83 @@
+"""/healthz (alive) and /readyz (able to work), for proxies, containers and the like."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from asgiref.sync import sync_to_async
+from django.db import Error, connection
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from repondeur.api.door import App, Receive, Scope, Send
+from repondeur.store import migrate
+
+AWAY = "does not answer; `repondeur doctor` says more"
+
+Check = Callable[[], Awaitable[str | None]]  # None: well; else what is wrong
+
+
+def health(checks: Mapping[str, Check], rest: App) -> App:
+    """The two paths, and `rest` for all others."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/healthz":
+            await _say(send, 200, {"status": "alive"})
+        elif scope["path"] == "/readyz":
+            found = {name: await check() for name, check in checks.items()}
+            # Anybody may ask: what is wrong, but not the addresses and names in a server's words.
+            wrong = {name: f"the {name} {AWAY}" for name, text in found.items() if text is not None}
+            if database := await sync_to_async(_database)():
+                wrong["database"] = database
+            status = "not ready" if wrong else "ready"
+            await _say(send, 503 if wrong else 200, {"status": status, **wrong})
+        else:
+            await rest(scope, receive, send)
+
+    return app
+
+
+async def nothing_else(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """What the mail part has at the other paths."""
+    await _say(send, 404, {"status": "this is the mail part: /healthz and /readyz are here"})
+
+
+def exposed(found: CollectorRegistry) -> App:
+    """What Prometheus reads, put together on a thread of its own: mail goes on meanwhile, and a
+    database that stands still holds up the other threads."""
+    thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="metrics")
+
+    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
+        accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
+        encode, kind = choose_encoder(accepted.decode("latin-1"))
+        text = await asyncio.get_running_loop().run_in_executor(thread, encode, found)
+        await _answer(send, 200, kind, text)
+
+    return app
+
+
+def _database() -> str | None:
+    try:
+        missing = migrate.pending()
+    except Error:
+        return f"the database {AWAY}"
+    finally:
+        connection.close()
+    return f"{len(missing)} migrations are missing: run `repondeur migrate`" if missing else None
+
+
+async def _say(send: Send, status: int, body: dict[str, str]) -> None:
+    await _answer(send, status, "application/json", json.dumps(body).encode())
+
+
+async def _answer(send: Send, status: int, kind: str, data: bytes) -> None:
+    headers = [
+        (b"content-type", kind.encode()),
+        (b"content-length", str(len(data)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": data})
