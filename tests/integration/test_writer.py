@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from email import message_from_bytes
 from email.message import Message
@@ -21,6 +24,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from repondeur.flow import writer as module
 from repondeur.flow.delivery import AWAY, LOOP, UNKNOWN, Arrival
 from repondeur.flow.mailboxes import Mailboxes
+from repondeur.flow.partner import PartnerLostError
 from repondeur.flow.writer import Writer
 from repondeur.rules.decide import decide
 from repondeur.rules.model import Reason
@@ -40,6 +44,8 @@ def directory(tmp_path: Path) -> Iterator[None]:
     with use_database(f"sqlite:///{tmp_path / 'test.db'}"):
         seed()
         yield
+        while made:
+            made.pop().close()
 
 
 @pytest.fixture
@@ -47,9 +53,12 @@ def mail(tmp_path: Path) -> Path:
     return tmp_path / "mail"
 
 
+made: list[Writer] = []
+
+
 def make(mail: Path | None, *, abroad: bool = False) -> Writer:
     mailboxes = Mailboxes(mail, "mx.example.fr") if mail else None
-    return Writer(
+    writer = Writer(
         policy=POLICY,
         key=SECRET.encode(),
         clock=lambda: T,
@@ -58,6 +67,8 @@ def make(mail: Path | None, *, abroad: bool = False) -> Writer:
         mailboxes=mailboxes,
         abroad=abroad,
     )
+    made.append(writer)
+    return writer
 
 
 def arrival(*recipients: str, number: int = 1, sender: str = BOB, more: str = "") -> Arrival:
@@ -70,6 +81,18 @@ def arrival(*recipients: str, number: int = 1, sender: str = BOB, more: str = ""
 
 def nothing() -> list[Any]:
     return []
+
+
+def work(writer: Writer, given: Sequence[Any], more: Callable[[], list[Any]] = nothing) -> Any:
+    """As a workshop runs it that has nothing else to do."""
+    going = writer.work([*given], more)
+    while True:
+        try:
+            errand = next(going)
+        except StopIteration as end:
+            return end.value
+        with suppress(PartnerLostError):
+            errand.results()
 
 
 def kept(mail: Path, address: str) -> list[str]:
@@ -115,7 +138,7 @@ def go_away(monkeypatch: pytest.MonkeyPatch, target: Any, name: str) -> None:
 
 
 def test_one_visit_delivers_and_answers(mail: Path) -> None:
-    [[placed]] = make(mail).work([arrival(ALICE)], nothing)
+    [[placed]] = work(make(mail), [arrival(ALICE)])
     assert placed.status.code == 250
     assert placed.outcome.reply.recipient == BOB
     [text] = kept(mail, ALICE)
@@ -125,7 +148,7 @@ def test_one_visit_delivers_and_answers(mail: Path) -> None:
 def test_each_recipient_has_a_status_of_its_own(mail: Path) -> None:
     keep_no_copy("alice")
     people = [ALICE, "nobody@example.fr", SHOP, QUIET]
-    [placed] = make(mail).work([arrival(*people)], nothing)
+    [placed] = work(make(mail), [arrival(*people)])
     assert [each.status.code for each in placed] == [250, 550, 250, 250]
     assert placed[1].status == UNKNOWN
     assert [each.outcome and each.outcome.decision.reason for each in placed] == [
@@ -140,7 +163,7 @@ def test_each_recipient_has_a_status_of_its_own(mail: Path) -> None:
 
 
 def test_a_forwarded_message_meets_each_address_once(mail: Path) -> None:
-    [[placed]] = make(mail).work([arrival(SHOP, more=f"Delivered-To: {SHOP}\r\n")], nothing)
+    [[placed]] = work(make(mail), [arrival(SHOP, more=f"Delivered-To: {SHOP}\r\n")])
     assert placed.status == LOOP
     assert not kept(mail, QUIET)
 
@@ -150,7 +173,7 @@ def test_a_copy_target_elsewhere(mail: Path, abroad: bool) -> None:
     from repondeur.store.models import Responder
 
     Responder.objects.filter(local="shop").update(copy_to=ABROAD)
-    [[placed]] = make(mail, abroad=abroad).work([arrival(SHOP)], nothing)
+    [[placed]] = work(make(mail, abroad=abroad), [arrival(SHOP)])
     if abroad:  # no relay takes it: kept beside the mailboxes
         assert placed.status.code == 250
         assert len(kept(mail, ABROAD)) == 1
@@ -166,14 +189,14 @@ def test_a_copy_target_elsewhere(mail: Path, abroad: bool) -> None:
 def test_where_mail_servers_deliver_the_way_is_told() -> None:
     keep_no_copy("shop")
     people = [ALICE, QUIET, SHOP, "nobody@example.fr"]
-    [placed] = make(None).work([arrival(*people)], nothing)
+    [placed] = work(make(None), [arrival(*people)])
     assert [each.way and each.way.target for each in placed] == [ALICE, QUIET, None, None]
     assert placed[2].outcome.decision.reason is Reason.REPLY  # dropped: no server has to take it
     assert placed[3].status == UNKNOWN
 
 
 def test_destinations_are_told() -> None:
-    alice, nobody = make(None).work(["contact@example.fr", "nobody@example.fr"], nothing)
+    alice, nobody = work(make(None), ["contact@example.fr", "nobody@example.fr"])
     assert (alice.mailbox, nobody.mailbox) == (ALICE, "")
 
 
@@ -183,7 +206,7 @@ def test_a_message_that_nobody_foresaw_costs_its_own_reply_alone(
     """And lies once in its mailbox, not again for each try."""
     fail_at("Question 2", monkeypatch)
     given = [arrival(ALICE, number=n, sender=f"p{n}@example.org") for n in (1, 2, 3)]
-    results = make(mail).work([*given], nothing)
+    results = work(make(mail), given)
     assert [placed.status.code for [placed] in results] == [250] * 3
     assert [placed.outcome is not None for [placed] in results] == [True, False, True]
     assert len(kept(mail, ALICE)) == 3
@@ -192,7 +215,7 @@ def test_a_message_that_nobody_foresaw_costs_its_own_reply_alone(
 def test_an_item_that_nobody_foresaw_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     fail_at("Question 2", monkeypatch)
     given = [item(f"p{n}@example.org", number=n) for n in (1, 2, 3)]
-    first, second, third = make(None).work([*given], nothing)
+    first, second, third = work(make(None), given)
     assert isinstance(second, LookupError)
     assert first.reply
     assert third.reply
@@ -204,7 +227,7 @@ def test_a_message_that_the_database_refuses_fails_alone(monkeypatch: pytest.Mon
     from repondeur.store.models import Journal
 
     writer = make(None)
-    [earlier] = writer.work([item()], nothing)
+    [earlier] = work(writer, [item()])
     write = hot._write
 
     def refuse(db: Any, entries: Any, *rest: Any) -> None:
@@ -215,7 +238,7 @@ def test_a_message_that_the_database_refuses_fails_alone(monkeypatch: pytest.Mon
     monkeypatch.setattr(hot, "_write", refuse)
     sent = Finished(earlier.domain_id, earlier.id, "sent", "250 2.0.0 kept", 1)
     given = [item(f"p{n}@example.org", number=n) for n in (1, 2, 3)]
-    first, second, third, fate = writer.work([*given, sent], nothing)
+    first, second, third, fate = work(writer, [*given, sent])
     assert isinstance(second, DataError)
     assert first.reply
     assert third.reply
@@ -229,7 +252,7 @@ def test_mail_beats_replies(mail: Path, monkeypatch: pytest.MonkeyPatch) -> None
     keep_no_copy("shop")
     writer = make(mail)
     go_away(monkeypatch, hot, "answer")
-    [[alice, shop], lost] = writer.work([arrival(ALICE, SHOP), item()], nothing)
+    [[alice, shop], lost] = work(writer, [arrival(ALICE, SHOP), item()])
     assert (alice.status.code, alice.outcome) == (250, None)
     assert (shop.status, shop.outcome) == (AWAY, None)
     assert isinstance(lost, OperationalError)
@@ -241,7 +264,7 @@ def test_nothing_is_delivered_to_unknown_places(
 ) -> None:
     writer = make(mail)
     go_away(monkeypatch, module.lookup, "resolve")
-    arrived, asked = writer.work([arrival(ALICE), ALICE], nothing)
+    arrived, asked = work(writer, [arrival(ALICE), ALICE])
     assert isinstance(arrived, OperationalError)
     assert isinstance(asked, OperationalError)
     assert not kept(mail, ALICE)
@@ -260,7 +283,7 @@ def test_what_comes_while_another_worker_has_its_turn_joins(mail: Path) -> None:
         def kept_late() -> bool:
             return len(kept(mail, ALICE)) > 1
 
-        results = make(mail).work([arrival(ALICE)], more)
+        results = work(make(mail), [arrival(ALICE)], more)
     assert [placed.outcome.reply is not None for [placed] in results[:2]] == [True, True]
     assert results[2].mailbox == QUIET
     assert len(kept(mail, ALICE)) == 2
@@ -280,7 +303,7 @@ def test_a_slow_disk_shortens_no_lease(mail: Path) -> None:
             fcntl.flock(turn, fcntl.LOCK_UN)
             return []
 
-        make(mail).work([arrival(ALICE)], more)
+        work(make(mail), [arrival(ALICE)], more)
     row = Outbox.objects.get()
     assert row.lease_until - row.created >= LEASE + timedelta(seconds=slow)
 
@@ -301,8 +324,52 @@ def test_a_slow_disk_is_not_taken_for_a_worker_that_keeps_its_turn(
             time.sleep(0.15)
             return [late.pop()]
 
-        results = make(mail).work([arrival(ALICE)], more)
+        results = work(make(mail), [arrival(ALICE)], more)
     assert [placed.outcome is not None for [placed] in results] == [True] * 4
+
+
+def test_while_the_disk_works_the_next_batch_is_begun(mail: Path) -> None:
+    """Both are on their way into mailboxes before either is committed."""
+    writer = make(mail)
+    batches = [
+        writer.work([arrival(ALICE, number=n, sender=f"p{n}@example.org")], nothing) for n in (1, 2)
+    ]
+    errands = [next(batch) for batch in batches]
+    for errand, batch in zip(errands, batches, strict=True):
+        errand.results()
+        with pytest.raises(StopIteration) as end:
+            next(batch)
+        [[placed]] = end.value.value
+        assert placed.outcome.reply
+    assert len(kept(mail, ALICE)) == 2
+
+
+def test_a_porter_that_died_defers_and_the_next_delivers(mail: Path) -> None:
+    writer = make(mail)
+    work(writer, [arrival(ALICE)])
+    assert writer._porter
+    os.kill(writer._porter._pid, signal.SIGKILL)
+    given = [arrival(ALICE, number=2, sender="p2@example.org")]
+    [[placed]] = work(writer, given)
+    assert (placed.status.code, placed.status.enhanced, placed.outcome) == (451, "4.3.0", None)
+    [[placed]] = work(writer, given)
+    assert placed.status.code == 250
+    assert placed.outcome.reply
+    assert len(kept(mail, ALICE)) == 2
+
+
+def test_what_has_left_is_not_claimed_while_its_fate_waits_for_the_disk(mail: Path) -> None:
+    """Its lease may run out meanwhile; then it was sent once more."""
+    writer = make(mail)
+    [[placed]] = work(writer, [arrival(ALICE)])
+    fate = Finished(placed.outcome.domain_id, placed.outcome.id, "sent", "250 2.0.0 kept", 1)
+    waiting = writer.work([fate, arrival(ALICE, number=2, sender="p2@example.org")], nothing)
+    next(waiting).results()
+    later = T + 2 * LEASE
+    assert writer.claim(later, 10) == []
+    with pytest.raises(StopIteration):
+        next(waiting)
+    assert [row.recipient for row in writer.claim(later, 10)] == ["p2@example.org"]
 
 
 def test_each_message_is_decided_once(mail: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -315,7 +382,7 @@ def test_each_message_is_decided_once(mail: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(module, "decide", judge)
     monkeypatch.setattr(hot, "decide", judge)
-    make(mail).work([arrival(ALICE)], nothing)
+    work(make(mail), [arrival(ALICE)])
     assert judged == [BOB]
 
 
@@ -379,7 +446,7 @@ def test_wherever_the_database_goes_away_mail_is_kept_once_and_answered_once(
         Outbox.objects.all().delete()
         shutil.rmtree(mail, ignore_errors=True)
         database.fail(at, lasting=lasting)
-        [placed] = writer.work([arrival(*people, number=at, sender=sender)], nothing)
+        [placed] = work(writer, [arrival(*people, number=at, sender=sender)])
         done = database.recover() < at
         if isinstance(placed, Exception):
             deferred = people
@@ -392,7 +459,7 @@ def test_wherever_the_database_goes_away_mail_is_kept_once_and_answered_once(
             ]
             assert deferred in ([], [SILENT])
         if deferred:
-            [placed] = writer.work([arrival(*deferred, number=at, sender=sender)], nothing)
+            [placed] = work(writer, [arrival(*deferred, number=at, sender=sender)])
             assert {each.status.code for each in placed} == {250}
         assert (len(kept(mail, ALICE)), len(kept(mail, QUIET))) == (1, 2)
         rows = [parseaddr(message(row)["From"])[1] for row in Outbox.objects.all()]

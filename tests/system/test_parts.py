@@ -36,11 +36,16 @@ def await_end(pids: Sequence[int]) -> None:
     wait_for(lambda: not any(map(birth, pids)), f"the end of {pids}")
 
 
-@pytest.mark.parametrize(("mode", "count"), [("tap", 1), ("inline", 2)])  # inline: a Maildir
+# Inline: a Maildir, two writers, and a porter for each that has had a message.
+@pytest.mark.parametrize(("mode", "count"), [("tap", 1), ("inline", 4)])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_no_part_outlives_the_service(mode: str, count: int, number: signal.Signals) -> None:
     """One that did would keep its database, and the next start would find it there."""
     with Service(mode=mode, relay=RELAY) as service:
+        settle(service)
+        large = message(2) + b"line\r\n" * (1 << 14)
+        for data in (message(1), large):
+            assert [status.code for status in send(service.lmtp_port, BOB, [ALICE], data)] == [250]
         family = parts(service, count)
         os.kill(service.pid, number)
         await_end(family)

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repondeur.flow.gatherer import Gatherer, WorkshopLostError
-from repondeur.flow.workshop import BATCH_LIMIT, Frames, by_fields, packed
+from repondeur.flow.partner import Errand, Partner
+from repondeur.flow.workshop import BATCH_LIMIT, BEGUN_LIMIT, Frames, by_fields, packed
 from tests.database import configure
 
 FORK = get_context("fork")
@@ -239,6 +240,131 @@ async def test_a_call_between_two_batches() -> None:
         await gatherer.run(divide, 0)
     assert await job == [(8, [4])]
     await gatherer.close()
+
+
+class Slow:
+    """Work that waits: for each number until its gate is open. Each batch has a process of its own
+    to wait for."""
+
+    def __init__(self) -> None:
+        self.gates = [FORK.Event() for _ in range(4)]
+        self.began = FORK.Value("i", 0)
+        self._partners = [Partner(f"partner {n}", self._wait) for n in range(4)]
+
+    def __call__(
+        self, items: list[int], more: Callable[[], list[int]]
+    ) -> Generator[Errand[int], None, list[int | Exception]]:
+        self.began.value += 1
+        errand = self._partners[items[0]].give(items)
+        yield errand
+        return [*errand.results(), *(10 * item for item in more())]
+
+    def _wait(self, items: list[int]) -> list[int]:
+        for item in items:
+            assert self.gates[item].wait(10)
+        return [10 * item for item in items]
+
+
+async def test_while_a_batch_waits_the_next_begins_and_they_end_in_order() -> None:
+    work = Slow()
+    gatherer: Gatherer[int, int] = Gatherer("test", work)
+    jobs = []
+    for n in (0, 1):
+        jobs.append(gatherer.do([n]))
+        await _until(lambda: work.began.value == n + 1)  # noqa: B023 # awaited within the turn
+    work.gates[1].set()
+    await asyncio.sleep(0.1)
+    assert not any(job.done() for job in jobs)
+    work.gates[0].set()
+    assert await asyncio.gather(*jobs) == [[0], [10]]
+    await gatherer.close()
+
+
+async def test_while_all_batches_wait_calls_are_run_and_jobs_gather() -> None:
+    """A disk that hangs must not keep the service from keeping its leases."""
+    work = Slow()
+
+    def began() -> int:
+        return int(work.began.value)
+
+    gatherer: Gatherer[int, int] = Gatherer("test", work, calls=[began])
+    jobs = []
+    for n in range(4):
+        jobs.append(gatherer.do([n]))
+        await _until(lambda: work.began.value == min(n + 1, BEGUN_LIMIT))  # noqa: B023 # as above
+    assert await asyncio.wait_for(gatherer.run(began), 10) == BEGUN_LIMIT
+    for gate in work.gates:
+        gate.set()
+    assert await asyncio.gather(*jobs) == [[0], [10], [20], [30]]
+    assert await gatherer.run(began) == BEGUN_LIMIT  # those that had gathered joined the first
+    await gatherer.close()
+
+
+async def test_close_waits_for_what_was_begun() -> None:
+    work = Slow()
+    gatherer: Gatherer[int, int] = Gatherer("test", work)
+    job = gatherer.do([1])
+    await _until(lambda: work.began.value == 1)
+    closing = asyncio.ensure_future(gatherer.close())
+    await asyncio.sleep(0.1)
+    assert not closing.done()
+    work.gates[1].set()
+    await closing
+    assert await job == [10]
+
+
+async def test_a_batch_that_fails_after_its_wait_fails_alone() -> None:
+    work = Slow()
+    gatherer: Gatherer[int, int] = Gatherer("test", work)
+    work.gates[1].set()
+    with pytest.raises(TypeError):
+        await gatherer.do([1, "no number"])  # type: ignore[list-item] # on purpose
+    assert await gatherer.do([1]) == [10]
+    await gatherer.close()
+
+
+def test_what_waits_ends_with_its_parent(tmp_path: Path) -> None:
+    """And does not turn in circles until then."""
+    pids = tmp_path / "pids"
+    work = Slow()
+
+    async def parent() -> None:
+        gatherer: Gatherer[int, int] = Gatherer("test", work, calls=[family])
+        gatherer.do([1])
+        await _until(lambda: work.began.value == 1)
+        pids.write_text(" ".join(map(str, await gatherer.run(family))))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def family() -> list[int]:
+        pid = os.getpid()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [pid, *map(int, children)]
+
+    with _forked(lambda: asyncio.run(parent())):
+        pass
+    all_of_them = pids.read_text().split()
+    assert len(all_of_them) == 2
+    busy = _ticks(all_of_them[0])
+    time.sleep(0.2)
+    assert _ticks(all_of_them[0]) - busy <= 2  # hundredths of a second
+    work.gates[1].set()
+    for pid in all_of_them:
+        deadline = time.monotonic() + 10
+        while _lives(pid):
+            assert time.monotonic() < deadline, "it outlived its parent"
+            time.sleep(0.01)
+
+
+def _ticks(pid: str) -> int:
+    """The CPU that a process has had."""
+    times = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, times))
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 # another process makes it true
+            await asyncio.sleep(0.005)
 
 
 async def test_more_than_a_socket_holds_at_once() -> None:

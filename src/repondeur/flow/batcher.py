@@ -16,7 +16,7 @@ from repondeur.flow.gatherer import Gatherer, WorkshopLostError
 from repondeur.flow.incoming import Status
 from repondeur.flow.spool import Handle
 from repondeur.flow.workshop import by_fields
-from repondeur.flow.writer import Given, Writer, disconnect, leave_inherited
+from repondeur.flow.writer import Given, Writer, leave_inherited
 from repondeur.mail.reply import Reply
 from repondeur.rules.model import Decision, Envelope, Head, Responder
 from repondeur.store import outbox
@@ -125,4 +125,4 @@ class Batcher:
 
 def _gatherer(name: str, writer: Writer) -> Gatherer[Given, Any]:
     calls = (writer.claim, writer.set_lease)
-    return Gatherer(name, writer.work, calls=calls, first=leave_inherited, last=disconnect)
+    return Gatherer(name, writer.work, calls=calls, first=leave_inherited, last=writer.close)

@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
-from repondeur.flow.workshop import READ_SIZE, Call, Frames, Job, Workshop, packed
+from repondeur.flow.workshop import READ_SIZE, Call, Frames, Job, Work, Workshop, packed
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,8 @@ class Gatherer(Generic[T, R]):
 
     work: gets items, and a function that returns those that came meanwhile; returns one result
     for each, in order. An exception among them reaches the caller whose item it stands for; one
-    that is raised reaches every caller whose items were in the call.
+    that is raised reaches every caller whose items were in the call. As a generator it yields
+    what it has to wait for (Waited), and the next call begins meanwhile.
     calls: functions that `run` may name. first, last: called at the process's start and end.
     All live in a copy of this process, made here: what changes on this side later is not seen
     there. Items, results, arguments and errors go over as pickles.
@@ -46,7 +47,7 @@ class Gatherer(Generic[T, R]):
     def __init__(
         self,
         name: str,
-        work: Callable[[list[T], Callable[[], list[T]]], list[R | Exception]],
+        work: Work[T, R],
         *,
         calls: Sequence[Callable[..., Any]] = (),
         first: Callable[[], object] = lambda: None,

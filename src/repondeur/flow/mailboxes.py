@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from repondeur.flow.spool import FULL, Handle
 NAME_LIMIT = 255  # octets of a file name on the usual file systems
 
 DELIVERED = Status(250, "2.0.0", "Delivered")
+NOT_WRITTEN = Status(451, "4.3.0", "Mailbox cannot be written, try again later")
 NO_NAME = Status(553, "5.1.3", "No mailbox can have this name")
 
 
@@ -40,10 +42,10 @@ class Mailboxes:
         """Whether a folder can have the name."""
         return self._path(recipient) is not None
 
-    def deliver(self, posts: Sequence[Post], meanwhile: Callable[[], None]) -> list[Status]:
-        """For each: 250 and it is on disk, 4xx, or 5xx. meanwhile: runs while the disk works."""
+    def deliver(self, posts: Sequence[Post]) -> list[Status]:
+        """For each: 250 and it is on disk, 4xx, or 5xx."""
         letters = [self._letter(post) for post in posts]
-        self._folders.write([letter for letter in letters if letter is not None], meanwhile)
+        self._folders.write([letter for letter in letters if letter is not None])
         return [NO_NAME if letter is None else _status(letter) for letter in letters]
 
     def _letter(self, post: Post) -> Letter | None:
@@ -69,7 +71,7 @@ def _status(letter: Letter) -> Status:
         return DELIVERED
     if isinstance(error, OSError) and error.errno in FULL:
         return Status(451, "4.3.0", "Insufficient storage, try again later", str(error))
-    return Status(451, "4.3.0", "Mailbox cannot be written, try again later", str(error))
+    return replace(NOT_WRITTEN, cause=str(error))
 
 
 @lru_cache(4096)  # a mailbox gets many messages, a domain more

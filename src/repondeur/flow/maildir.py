@@ -47,14 +47,13 @@ class Folders:
         self._count = itertools.count()
         self._syncers = ThreadPoolExecutor(SYNCERS, "maildir-sync")
 
-    def write(self, letters: Sequence[Letter], meanwhile: Callable[[], None]) -> None:
+    def write(self, letters: Sequence[Letter]) -> None:
         """Put each into folder/new, made when missing; `error` says of one that it may not be
-        there. meanwhile: runs while the disk works."""
+        there."""
         kept: list[Future[None]] = []
         for begin in range(0, len(letters), OPEN_FILES):
             wait(kept)
             kept = self._begin(letters[begin : begin + OPEN_FILES])
-        meanwhile()
         wait(kept)
         for letter in letters:
             if letter.error is not None:
@@ -109,7 +108,7 @@ class Maildir:
         _more: Callable[[], list[tuple[bytes, bytes]]],
     ) -> list[Exception | None]:
         letters = [Letter(str(self._folder), *message) for message in messages]
-        self._folders.write(letters, lambda: None)
+        self._folders.write(letters)
         return [letter.error for letter in letters]
 
 

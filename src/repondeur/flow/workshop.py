@@ -6,20 +6,22 @@ import copyreg
 import gc
 import os
 import pickle
+import select
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import partial
 from operator import attrgetter
-from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
 import structlog
 
 log = structlog.get_logger(__name__)
 
 BATCH_LIMIT = 200  # items of one transaction: a few hundred KB of parameters, 50 ms at most
+BEGUN_LIMIT = 2  # batches: one waits, another works; with more they would only be smaller
 READ_SIZE = 1 << 18  # octets at a time, either way: the results of a batch with its replies
 _LENGTH = 4  # octets before each frame, which hold its length
 
@@ -49,6 +51,27 @@ class Result(NamedTuple):
     nth: int
     result: Any
     error: Exception | None
+
+
+class Waited(Protocol):
+    """What a work may wait for while the next batch is begun."""
+
+    def fileno(self) -> int: ...
+    def done(self) -> bool: ...
+
+
+# What is made of a batch: the results, at once or after what it yields is done.
+Results = list[R | Exception]
+Work = Callable[[list[T], Callable[[], list[T]]], Results[R] | Generator[Waited, None, Results[R]]]
+
+
+@dataclass(slots=True)
+class _Begun(Generic[T, R]):
+    """A batch that waits."""
+
+    jobs: list[Job[T]]
+    work: Generator[Waited, None, Results[R]]
+    waits: Waited
 
 
 def by_fields(*classes: type[Any]) -> None:
@@ -85,12 +108,16 @@ class Frames:
 
 
 class Workshop(Generic[T, R]):
-    """One per process; see Gatherer for the parts."""
+    """One per process; see Gatherer for the parts.
+
+    Batches end in the order in which they began. A call is run at once, also while all batches
+    wait: what waits may be a disk that hangs.
+    """
 
     def __init__(
         self,
         link: socket.socket,
-        work: Callable[[list[T], Callable[[], list[T]]], list[R | Exception]],
+        work: Work[T, R],
         calls: Sequence[Callable[..., Any]],
     ) -> None:
         self._link = link
@@ -98,10 +125,16 @@ class Workshop(Generic[T, R]):
         self._calls = {call.__name__: call for call in calls}
         self._frames = Frames()
         self._come: list[Job[T] | Call | None] = []  # received, not yet taken, in order
-        self._batch: list[Job[T]] = []
-        self._joining = False  # only while `work` runs: a batch that is done takes nothing in
+        self._cut = False  # nothing comes any more
+        self._begun: list[_Begun[T, R]] = []
+        self._jobs: list[Job[T]] = []  # of the batch that is worked on
+        self._joining = False  # only while it is: a batch that is done takes nothing in
 
-    def main(self, first: Callable[[], object], last: Callable[[], object]) -> NoReturn:
+    def main(
+        self,
+        first: Callable[[], object] = lambda: None,
+        last: Callable[[], object] = lambda: None,
+    ) -> NoReturn:
         """The whole life of the process."""
         status = 1
         try:
@@ -121,31 +154,48 @@ class Workshop(Generic[T, R]):
             os._exit(status)
 
     def _run(self) -> None:
-        while True:
-            entry = self._take()
-            if entry is None:
-                return
+        while (entry := self._take()) is not None:
             if isinstance(entry, Call):
                 self._answer(entry)
             else:
-                self._batch = [entry]
-                self._grow()
-                self._finish()
+                self._begin(entry)
 
     def _take(self) -> Job[T] | Call | None:
-        """The next entry; None for the end, as also when the gatherer's process is gone."""
-        while not self._come:
+        """The next entry that can be begun; None for the end, as also when the gatherer's process
+        is gone. Goes on meanwhile with what was begun."""
+        while True:
+            while self._begun and self._begun[0].waits.done():
+                begun = self._begun.pop(0)
+                self._go_on(begun.jobs, begun.work)
+            for place, entry in enumerate(self._come):
+                wait = self._begun if entry is None else len(self._begun) >= BEGUN_LIMIT
+                if isinstance(entry, Call) or not wait:
+                    del self._come[place]
+                    return entry
+            self._wait()
+
+    def _wait(self) -> None:
+        """Until something arrives, or what was begun can go on."""
+        if not self._begun:
             self._receive(0)
-        return self._come.pop(0)
+            return
+        poll = select.poll()
+        poll.register(self._begun[0].waits, select.POLLIN)
+        if not self._cut:
+            poll.register(self._link, select.POLLIN)
+        poll.poll()
+        self._receive(socket.MSG_DONTWAIT)
 
     def _receive(self, flags: int) -> bool:
         """Whether anything arrived."""
         try:
-            data = self._link.recv(READ_SIZE, flags)
+            data = b"" if self._cut else self._link.recv(READ_SIZE, flags)
         except BlockingIOError:
             return False
         if not data:
-            self._come.append(None)
+            if not self._cut:
+                self._come.append(None)
+            self._cut = True
             return False
         for entries in self._frames.feed(data):
             self._come.extend(entries)
@@ -155,38 +205,53 @@ class Workshop(Generic[T, R]):
         """Take jobs into the batch as long as they fit; a job is never cut."""
         while self._receive(socket.MSG_DONTWAIT):
             pass
-        size = sum(job.size for job in self._batch)
+        size = sum(job.size for job in self._jobs)
         while self._come:
             entry = self._come[0]
             if not isinstance(entry, Job) or size + entry.size > BATCH_LIMIT:
                 return
-            self._batch.append(entry)
+            self._jobs.append(entry)
             size += entry.size
             del self._come[0]
 
     def _more(self) -> list[T]:
         """Items that came while `work` was waiting: they join its call."""
-        begin = len(self._batch)
+        begin = len(self._jobs)
         if self._joining:
             self._grow()
-        return [item for job in self._batch[begin:] for item in job.items]
+        return [item for job in self._jobs[begin:] for item in job.items]
 
-    def _finish(self) -> None:
-        """Work on the batch, and give each job its results."""
-        self._joining = True
+    def _begin(self, job: Job[T]) -> None:
+        self._jobs = jobs = [job]
+        self._grow()
+        self._go_on(jobs, self._steps(jobs))
+
+    def _steps(self, jobs: list[Job[T]]) -> Generator[Waited, None, Results[R]]:
         try:
-            results = self._work([item for job in self._batch for item in job.items], self._more)
+            made = self._work([item for job in jobs for item in job.items], self._more)
+        except StopIteration as error:  # which no generator may raise
+            raise _movable(error) from None
+        return (yield from made) if isinstance(made, Generator) else made
+
+    def _go_on(self, jobs: list[Job[T]], work: Generator[Waited, None, Results[R]]) -> None:
+        """Work on a batch until it waits, or is done: then each job has its results."""
+        self._jobs, self._joining = jobs, True
+        try:
+            self._begun.append(_Begun(jobs, work, next(work)))
+            return
+        except StopIteration as end:
+            results: Results[R] = end.value
         except Exception as error:
             error = _movable(error)
-            self._tell([Result(job.nth, None, error) for job in self._batch])
+            self._tell([Result(job.nth, None, error) for job in jobs])
             return
         finally:
             self._joining = False
         told, position = [], 0
-        for job in self._batch:
-            end = position + len(job.items)
-            told.append(_result(job, results[position:end]))
-            position = end
+        for job in jobs:
+            after = position + len(job.items)
+            told.append(_result(job, results[position:after]))
+            position = after
         self._tell(told)
 
     def _answer(self, call: Call) -> None:

@@ -1,15 +1,15 @@
 """The process that writes: what it does with a batch, between its gatherer and the database.
 
-Inline it also says where mail goes, and puts it into mailboxes that are folders here: one visit for
-nearly every message.
+Inline it also says where mail goes, and has it put into mailboxes that are folders here: one visit
+for nearly every message.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from django.db import IntegrityError, InterfaceError, OperationalError, connection
@@ -27,7 +27,8 @@ from repondeur.flow.delivery import (
     way,
 )
 from repondeur.flow.incoming import Status
-from repondeur.flow.mailboxes import Mailboxes, Post
+from repondeur.flow.mailboxes import NOT_WRITTEN, Mailboxes, Post
+from repondeur.flow.partner import Errand, Partner
 from repondeur.mail.identity import identity
 from repondeur.mail.read import read
 from repondeur.rules.decide import decide
@@ -50,12 +51,20 @@ Given = Item | Arrival | Finished | str
 _inherited: list[object] = []
 
 
+class _Carried(NamedTuple):
+    """Posts under way, and for each its item, and its place as in _Batch.owners."""
+
+    errand: Errand[Status]
+    posted: list[tuple[Way, Item, int, int]]
+
+
 @dataclass(slots=True)
 class _Batch:
     """What has been given, and what became of each, in order.
 
     items: to be answered; owners: for each the place it was given at, and which recipient of an
-    arrival it is, -1 for none. finished: with the places of `fates`.
+    arrival it is, -1 for none. finished: with the places of `fates`. carried: on its way into
+    mailboxes.
     """
 
     results: list[Any] = field(default_factory=list)
@@ -63,6 +72,7 @@ class _Batch:
     owners: list[tuple[int, int]] = field(default_factory=list)
     finished: list[Finished] = field(default_factory=list)
     fates: list[int] = field(default_factory=list)
+    carried: list[_Carried] = field(default_factory=list)
 
     def open(self, item: Item, place: int, nth: int = -1) -> None:
         self.items.append(item)
@@ -72,8 +82,9 @@ class _Batch:
 class Writer:
     """Decides, commits, delivers. See Batcher for the parts.
 
-    mailboxes: the next hop, when it is a folder. abroad: whether what is forwarded elsewhere goes
-    there too.
+    mailboxes: the next hop, when it is a folder; a process beside this one fills it, so that while
+    the disk works the rules decide, and the next batch begins. abroad: whether what is forwarded
+    elsewhere goes there too.
     """
 
     def __init__(
@@ -92,37 +103,53 @@ class Writer:
         self._clock = clock
         self._lease = lease
         self._hostname = hostname
-        self._mailboxes = mailboxes
+        self._porter = Partner("porter", mailboxes.deliver) if mailboxes else None
         self._abroad = abroad
-        self._unwritten: set[tuple[int, int]] = set()  # fates that could not be written
+        self._unwritten: set[tuple[int, int]] = set()  # fates that are not written yet
 
-    def work(self, given: list[Given], more: Callable[[], list[Given]]) -> list[Any]:
+    def work(
+        self, given: list[Given], more: Callable[[], list[Given]]
+    ) -> Generator[Errand[Status], None, list[Any]]:
         """One transaction. An Item has an Outcome, an Arrival a Placed for each recipient, a
         Finished nothing, a text its Destination; whatever failed, an exception."""
         batch = _Batch()
         self._take(batch, given)
+        for carried in batch.carried:
+            yield carried.errand
+        self._settle(batch)
         if batch.items or batch.finished:
-            self._commit(batch, lambda: self._take(batch, more()))
+            self._commit(batch, lambda: self._join(batch, more()))
         return batch.results
 
     def claim(self, t: datetime, limit: int) -> list[outbox.Waiting]:
         """Lease replies that nobody was sending at `t`, when this was asked for. Where it had to
         wait, others' leases have run out that wait behind it to be renewed or ended."""
-        if self._unwritten:  # they are on their way here again
-            return []
         lease = self._clock() - t + self._lease
         found: list[outbox.Waiting] = _fresh(outbox.claim, t, lease, limit)
-        return found
+        # Those whose fate is here, or on its way here again, have left.
+        return [each for each in found if (each.domain_id, each.id) not in self._unwritten]
 
     def set_lease(self, keys: Sequence[tuple[int, int]], lease: timedelta) -> None:
         """It begins now, however long this had to wait."""
         _fresh(outbox.set_lease, keys, self._clock() + lease)
 
+    def close(self) -> None:
+        """When all is worked on: end what belongs to this process."""
+        if self._porter is not None:
+            self._porter.close()
+        connection.close()
+
     # --- what has come --------------------------------------------------------------------------
 
-    def _take(self, batch: _Batch, given: Sequence[Given]) -> list[Item]:
-        """Look up and deliver; the new items, which are to be answered."""
+    def _join(self, batch: _Batch, given: Sequence[Given]) -> list[Item]:
+        """What came while the batch waited for its turn: the new items."""
         known = len(batch.items)
+        self._take(batch, given)
+        self._settle(batch)
+        return batch.items[known:]
+
+    def _take(self, batch: _Batch, given: Sequence[Given]) -> None:
+        """Look up, and have delivered."""
         arrivals: list[tuple[int, Arrival]] = []
         texts: list[tuple[int, str]] = []
         for place, each in enumerate(given, len(batch.results)):
@@ -134,6 +161,7 @@ class Writer:
             elif isinstance(each, Finished):
                 batch.finished.append(each)
                 batch.fates.append(place)
+                self._unwritten.add((each.domain_id, each.id))
             else:
                 texts.append((place, each))
         if arrivals or texts:
@@ -146,7 +174,6 @@ class Writer:
                 for place, text in texts:
                     batch.results[place] = found[text]
                 self._place(batch, arrivals, found)
-        return batch.items[known:]
 
     def _resolve(
         self, arrivals: Sequence[tuple[int, Arrival]], texts: Sequence[tuple[int, str]]
@@ -181,26 +208,40 @@ class Writer:
                     placed[nth] = Placed(step)
                     if step is DROPPED:
                         batch.open(item, place, nth)
-                elif self._mailboxes is None or (step.abroad and not self._abroad):
+                elif self._porter is None or (step.abroad and not self._abroad):
                     placed[nth] = Placed(way=step)
                 else:
                     post = Post(arrival.sender, step.target, step.trace, arrival.message)
                     posts.append(post)
                     posted.append((step, item, place, nth))
-        if self._mailboxes is None or not posts:
+        if self._porter is None or not posts:
             return
-        decided: list[Item] = []
-        statuses = self._mailboxes.deliver(
-            posts, lambda: decided.extend(self._decided(item) for _, item, _, _ in posted)
+        errand = self._porter.give(posts)
+        batch.carried.append(
+            _Carried(
+                errand,
+                # While the disk works.
+                [(step, self._decided(item), place, nth) for step, item, place, nth in posted],
+            )
         )
-        for (step, _, place, nth), item, status in zip(posted, decided, statuses, strict=True):
-            tell(item.envelope, step, status)
-            batch.results[place][nth] = Placed(status)
-            if status.code == 250:
-                batch.open(item, place, nth)
+
+    def _settle(self, batch: _Batch) -> None:
+        """Say what became of the posts under way; the items of those delivered are to be
+        answered."""
+        for errand, posted in batch.carried:
+            try:
+                statuses = errand.results()
+            except Exception as error:
+                statuses = [replace(NOT_WRITTEN, cause=repr(error))] * len(posted)
+            for (step, item, place, nth), status in zip(posted, statuses, strict=True):
+                tell(item.envelope, step, status)
+                batch.results[place][nth] = Placed(status)
+                if status.code == 250:
+                    batch.open(item, place, nth)
+        batch.carried.clear()
 
     def _decided(self, item: Item) -> Item:
-        """While the disk works; where that fails, it fails again after the delivery."""
+        """Where that fails, it fails again after the delivery."""
         assert item.destination is not None
         try:
             decision = decide(
@@ -221,7 +262,7 @@ class Writer:
         for recipient in arrival.recipients:
             envelope = Envelope(arrival.sender, recipient)
             item = Item(envelope, head, incoming, found[recipient])
-            tagged = self._mailboxes is None
+            tagged = self._porter is None
             steps.append((item, way(arrival, item, found, t, self._hostname, tagged=tagged)))
         return steps
 
@@ -277,22 +318,18 @@ class Writer:
     ) -> list[Outcome]:
         """`join` may make both grow; a second try takes what joined the first, too."""
         tried: list[Entry] = []
-        try:
-            outcomes: list[Outcome] = _fresh(
-                lambda: hot.answer(
-                    items,
-                    policy=self._policy,
-                    key=self._key,
-                    t=self._clock(),
-                    lease=self._lease,
-                    finished=finished,
-                    more=join,
-                    tried=tried,
-                )
+        outcomes: list[Outcome] = _fresh(
+            lambda: hot.answer(
+                items,
+                policy=self._policy,
+                key=self._key,
+                t=self._clock(),
+                lease=self._lease,
+                finished=finished,
+                more=join,
+                tried=tried,
             )
-        except Exception:
-            self._unwritten.update((each.domain_id, each.id) for each in finished)
-            raise
+        )
         self._unwritten.difference_update((each.domain_id, each.id) for each in finished)
         BATCH.observe(len(items))
         return outcomes
@@ -302,11 +339,6 @@ def leave_inherited() -> None:
     """A connection that this process's parent had open stays the parent's: not used, not closed."""
     _inherited.append(connection.connection)
     connection.connection = None
-
-
-def disconnect() -> None:
-    """Close this process's connection."""
-    connection.close()
 
 
 def _fresh(function: Callable[..., Any], *arguments: Any) -> Any:
