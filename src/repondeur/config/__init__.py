@@ -1,7 +1,7 @@
 """The settings (design §7): what a value may be, the declared table, and where values come from.
 
-Only cli.py, commands/, project.py, daemon.py, sockets.py and jobs.py read this package; others receive
-plain values.
+Only cli.py, commands/, project.py, daemon.py, sockets.py and jobs.py read this package; other
+parts receive plain values.
 """
 
 from repondeur.config.data_dir import with_data_dir, with_made_key
