@@ -76,7 +76,7 @@ def serve(config: Config, only: Only | None = None) -> int:
     with suppress(OSError, AttributeError):  # a C library that has no such thing
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, HEAPS)
     if config.migrate:
-        for name in migrate.migrate():
+        for name in migrate.migrate(lambda why: log.info("migrations: waiting", why=why)):
             log.info("migrated", name=name)
     connection.close()  # not to be shared with the workers
     sockets = Sockets(config, mail=only != "web", web=only != "mail")

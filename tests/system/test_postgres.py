@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
+import psycopg
 import pytest
 
+from repondeur.store.migrate import _ADVISORY_LOCK
+from repondeur.store.setup import LOCK_TIMEOUT_S
 from repondeur.threads import THREADS
 from tests.peers.postgres import Postgres
 from tests.peers.process import LOOPBACK, wait_for
@@ -65,14 +69,22 @@ def test_the_database_stops_and_comes_back(server: Postgres, sink: Sink) -> None
 
 
 def test_two_nodes_migrate_at_once(server: Postgres) -> None:
-    """Both come up; every migration was applied by one of them."""
-    env = {"REPONDEUR_DATABASE_URL": server.database("fleet")}
+    """While a third one does, for longer than anything else may take: they waited for five
+    seconds and ended. Both come up; every migration was applied by one of them."""
+    url = server.database("fleet")
+    env = {"REPONDEUR_DATABASE_URL": url}
     with ExitStack() as stack, ThreadPoolExecutor() as both:
         nodes = [Service(env=env) for _ in range(2)]
         for node in nodes:
             stack.callback(node.clean)
             stack.callback(node.stop)
-        list(both.map(Service.start, nodes))
+        with psycopg.connect(url, autocommit=True) as third:
+            third.execute("SELECT pg_advisory_lock(%s)", [_ADVISORY_LOCK])
+            started = [both.submit(node.start) for node in nodes]
+            wait_for(lambda: all("another process" in node.log for node in nodes), "their word")
+            time.sleep(LOCK_TIMEOUT_S + 1)
+        for start in started:
+            start.result()
         wait_for(lambda: all(readiness(node)[0] == 200 for node in nodes), "readiness")
         applied = [node.log.count('"event": "migrated"') for node in nodes]
         count = int(server.sql("SELECT count(*) FROM django_migrations", "fleet"))

@@ -145,7 +145,7 @@ def migrate(session: Session, as_json: bool) -> None:
     from repondeur.store.migrate import migrate
 
     with as_owner(config.data_dir):
-        names = migrate()
+        names = migrate(lambda why: click.echo(f"repondeur: waiting: {why}", err=True))
     if as_json:
         print_json(names)
     else:
