@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from repondeur.store.setup import database
 from tests.peers.postgres import Postgres
 from tests.peers.service import Service
 from tests.peers.wire import send
@@ -57,6 +58,96 @@ def test_a_backup_taken_while_serving_is_restored_elsewhere(
             assert journal.count('"reply"') == new.must("journal", "--json").count('"reply"')
     finally:
         new.clean()
+
+
+LATER = """
+CREATE TABLE extra (customer_id bigint REFERENCES customer);
+CREATE VIEW extra_names AS SELECT nic FROM customer JOIN extra ON customer_id = id;
+ALTER TABLE alias ADD COLUMN extra integer;
+CREATE ROLE mailer;
+GRANT SELECT (id, frozen) ON customer TO mailer;
+GRANT SELECT ON domain TO mailer;
+GRANT SELECT (extra) ON alias TO mailer;
+"""
+MAILER_MAY = """
+SELECT has_column_privilege('mailer', 'customer', 'frozen', 'SELECT'),
+    has_column_privilege('mailer', 'customer', 'email', 'SELECT'),
+    has_table_privilege('mailer', 'domain', 'SELECT')
+"""
+REPORT = """
+CREATE ROLE reporter;
+CREATE VIEW report AS SELECT nic FROM customer;
+ALTER VIEW report OWNER TO reporter;
+"""
+
+
+def test_a_restore_after_a_later_version_has_changed_the_schema(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    """A new table that refers to an old one kept that one from being replaced: there was no way
+    back from an upgrade. Whoever had rights of the tables, as Postfix, has them still."""
+    archive = str(tmp_path / "backup.tar.gz")
+    service = node(postgres.database("upgraded"))
+    try:
+        service.must("migrate")
+        settle(service)
+        service.must("backup", archive)
+        postgres.sql(LATER, "upgraded")
+        service.must("restore", archive, "--replace")
+        gone = "SELECT to_regclass('extra'), to_regclass('extra_names')"
+        assert postgres.sql(gone, "upgraded") == "|\n"
+        assert postgres.sql(MAILER_MAY, "upgraded") == "t|f|t\n"
+        assert ALICE in service.must("responder", "list", "--json")
+        # What is somebody else's, and leans on a table of ours, does not go with it.
+        postgres.sql(REPORT, "upgraded")
+        service.must("responder", "remove", ALICE)
+        refused = service.run("restore", archive, "--replace")
+        assert refused.status == 1
+        assert "view report depends on table customer" in refused.err
+        assert ALICE not in service.must("responder", "list", "--json")
+    finally:
+        service.clean()
+
+
+def test_a_dump_that_breaks_off_changes_nothing(postgres: Postgres, tmp_path: Path) -> None:
+    service = node(postgres.database("kept"))
+    archive = tmp_path / "backup.tar.gz"
+    try:
+        service.must("migrate")
+        settle(service)
+        service.must("backup", str(archive))
+        with tarfile.open(archive) as tar:
+            for name in tar.getnames():
+                (tmp_path / name).write_bytes(tar.extractfile(name).read())  # type: ignore[union-attr] # files, all
+        dump = tmp_path / "postgresql.dump"
+        dump.write_bytes(dump.read_bytes()[:-5000])
+        with tarfile.open(archive, "w:gz") as tar:
+            for name in ("secret.key", "postgresql.dump"):
+                tar.add(tmp_path / name, name)
+        refused = service.run("restore", str(archive), "--replace")
+        assert (refused.status, "pg_restore failed" in refused.err) == (1, True), refused.err
+        assert ALICE in service.must("responder", "list", "--json")
+    finally:
+        service.clean()
+
+
+def test_pg_dump_and_pg_restore_reach_the_server_as_the_service_does() -> None:
+    """A restore could reach the standby: `target_session_attrs` was not for them."""
+    from repondeur.store.backup import _environment
+
+    url = "postgresql://u:p%40ss@a.example,b.example:5433/db?target_session_attrs=read-write"
+    assert (
+        _environment(database(f"{url}&sslkey=/k&prepared_statements=no")).items()
+        >= {
+            "PGHOST": "a.example,b.example",
+            "PGPORT": ",5433",
+            "PGDATABASE": "db",
+            "PGUSER": "u",
+            "PGPASSWORD": "p@ss",
+            "PGTARGETSESSIONATTRS": "read-write",
+            "PGSSLKEY": "/k",
+        }.items()
+    )
 
 
 def test_what_is_no_backup_changes_nothing(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,8 +25,49 @@ from repondeur.store.setup import database
 SQLITE = "repondeur.db"  # the archive's members
 DUMP = "postgresql.dump"
 KEY = "secret.key"
-# Other options of the URL are ours (timeouts); these say how to reach the server.
-_PASSED_ON = {"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT"}
+# The URL's parameters for libpq say how to reach the server, as `target_session_attrs`. These are
+# ours, and for the service's own sessions.
+_NOT_PASSED_ON = ("options", "prepare_threshold")
+# pg_restore drops what the dump names. What a later version has made would stay, and what of it
+# leans on another table would keep that one from being dropped.
+_BEFORE = """
+BEGIN;
+CREATE TEMP TABLE given ON COMMIT DROP AS
+    SELECT grantee, table_schema, table_name, NULL::name AS column_name, privilege_type
+    FROM information_schema.role_table_grants
+    UNION ALL
+    SELECT grantee, table_schema, table_name, column_name, privilege_type
+    FROM information_schema.role_column_grants;
+DELETE FROM given WHERE table_schema <> current_schema() OR grantee = current_user;
+DO $$
+DECLARE
+    owner oid := (SELECT relowner FROM pg_class WHERE oid = to_regclass('django_migrations'));
+    kind record;
+    found text;
+BEGIN
+    FOR kind IN VALUES ('VIEW', 'v'), ('TABLE', 'rp') LOOP
+        SELECT string_agg(oid::regclass::text, ', ') INTO found
+        FROM pg_class c
+        WHERE relnamespace = current_schema()::regnamespace AND relowner = owner
+            AND strpos(kind.column2, relkind::text) > 0
+            AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = c.oid AND deptype = 'e');
+        IF found IS NOT NULL THEN
+            EXECUTE format('DROP %s %s', kind.column1, found);
+        END IF;
+    END LOOP;
+END $$;
+"""
+# The new tables are for those whom the old ones were for: without its rights Postfix answers 451.
+_AFTER = r"""
+SELECT format('GRANT %s %s ON %I.%I TO %I', privilege_type, '(' || quote_ident(column_name) || ')',
+    table_schema, table_name, grantee)
+FROM pg_temp.given
+WHERE EXISTS (
+    SELECT FROM pg_attribute WHERE attrelid = to_regclass(format('%I.%I', table_schema, table_name))
+        AND attname = coalesce(column_name, attname) AND NOT attisdropped
+) \gexec
+COMMIT;
+"""
 
 
 class BackupError(Exception):
@@ -148,10 +189,7 @@ def read(url: str, archive: IO[bytes], *, replace: bool) -> str:
             if sqlite:
                 _put(Path(folder, SQLITE), Path(settings["NAME"]))
             else:
-                _run(
-                    settings, "pg_restore", "--clean", "--if-exists", "--no-owner", "--no-acl",
-                    "--single-transaction", f"--dbname={settings['NAME']}", str(Path(folder, DUMP)),
-                )  # fmt: skip
+                _restore(settings, Path(folder, DUMP))
     except (tarfile.TarError, EOFError) as error:
         raise BackupError(f"{archive.name}: is no backup of repondeur: {error}") from error
     except OSError as error:
@@ -198,37 +236,73 @@ def _parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
         "host": settings["HOST"],
         "port": settings["PORT"],
     }
-    options = {name: settings["OPTIONS"].get(name) for name in _PASSED_ON}
+    options = {
+        name: value for name, value in settings["OPTIONS"].items() if name not in _NOT_PASSED_ON
+    }
     return {name: value for name, value in (named | options).items() if value}
 
 
-def _run(
-    settings: Mapping[str, Any], program: str, *arguments: str, to: IO[bytes] | None = None
-) -> None:
-    """A program of PostgreSQL's; it gets the password in its environment, where `ps` shows none.
-    to: where its output goes."""
+def _environment(settings: Mapping[str, Any]) -> dict[str, str]:
+    """What libpq reads where no parameters are given."""
     names = {
-        "dbname": "PGDATABASE", "user": "PGUSER", "password": "PGPASSWORD", "host": "PGHOST",
-        "port": "PGPORT", **_PASSED_ON,
-    }  # fmt: skip
-    environment = {names[name]: value for name, value in _parameters(settings).items()}
+        option.keyword.decode(): option.envvar.decode()
+        for option in psycopg.pq.Conninfo.get_defaults()
+        if option.envvar
+    }
+    found = _parameters(settings)
+    return {names[name]: str(value) for name, value in found.items() if name in names}
+
+
+def _run(settings: Mapping[str, Any], program: str, *arguments: str, to: IO[bytes]) -> None:
+    """A program of PostgreSQL's. to: where its output goes."""
+    with tempfile.TemporaryFile() as said:
+        if _start(settings, program, *arguments, stdout=to, stderr=said).wait():
+            raise _failed(program, said)
+
+
+def _restore(settings: Mapping[str, Any], dump: Path) -> None:
+    """All of it in one transaction: what fails changes nothing."""
+    read = ("--clean", "--if-exists", "--no-owner", "--no-acl", "--file=-", str(dump))
+    write = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1")
+    with (
+        tempfile.TemporaryFile() as said,
+        _start(settings, "psql", *write, stdin=subprocess.PIPE, stderr=said) as psql,
+        _start(settings, "pg_restore", *read, stdout=subprocess.PIPE, stderr=said) as source,
+    ):
+        assert psql.stdin is not None
+        assert source.stdout is not None
+        with suppress(BrokenPipeError):  # psql says why
+            psql.stdin.write(_BEFORE.encode())
+            shutil.copyfileobj(source.stdout, psql.stdin)
+            if source.wait() == 0:
+                psql.stdin.write(_AFTER.encode())
+            psql.stdin.close()
+        source.stdout.close()
+        if psql.wait() or source.wait():
+            raise _failed("psql" if psql.returncode else "pg_restore", said)
+
+
+def _start(
+    settings: Mapping[str, Any], program: str, *arguments: str, **files: Any
+) -> subprocess.Popen[bytes]:
+    """A program of PostgreSQL's; it gets the password in its environment, where `ps` shows none."""
     try:
-        done = subprocess.run(  # noqa: S603 - a fixed program; its arguments are ours
+        return subprocess.Popen(  # noqa: S603 - a fixed program; its arguments are ours
             [program, *arguments],
-            env=os.environ | environment,
-            stdout=to or subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
+            env=os.environ | _environment(settings),
             cwd="/",  # ours may be closed to them
             # Where root acts as another: that one alone. Debian's pg_dump is a Perl script, and
             # Perl starts nothing for who is half root. Else none: the unit forbids even to ask.
             user=os.geteuid() if os.geteuid() != os.getuid() else None,
             group=os.getegid() if os.geteuid() != os.getuid() else None,
+            **{"stdout": subprocess.DEVNULL, **files},
         )
     except FileNotFoundError as error:
         raise BackupError(
             f"{program} is not installed; mend: apt-get install postgresql-client"
         ) from error
-    if done.returncode:
-        raise BackupError(f"{program} failed: {done.stderr.strip()}")
+
+
+def _failed(program: str, said: IO[bytes]) -> BackupError:
+    said.seek(0)
+    return BackupError(f"{program} failed: {said.read().decode(errors='replace').strip()}")
