@@ -12,7 +12,6 @@ import logging
 import os
 import signal
 import socket
-import ssl
 import sys
 import threading
 import time
@@ -198,7 +197,7 @@ async def _mail(config: Config, sockets: Sockets, parts: AsyncExitStack) -> Rela
             trusted=config.trusted_clients,
             limits=limits,
             hostname=config.hostname,
-            tls=_tls(config),
+            tls=sockets.tls,
             spool_dir=spool_dir,
             verify=verify if protocol == "smtp" else None,
         )
@@ -213,14 +212,6 @@ def _hops(config: Config) -> tuple[NextHop | Mailboxes, NextHop | Mailboxes]:
     if config.relay.scheme == "smtp":
         return hop, next_hop(str(config.relay), config.hostname)
     return hop, hop
-
-
-def _tls(config: Config) -> ssl.SSLContext | None:
-    if config.tls_cert is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(config.tls_cert, config.tls_key)
-    return context
 
 
 class _Web(uvicorn.Server):

@@ -1,4 +1,4 @@
-"""The addresses that the service listens at."""
+"""The addresses that the service listens at, and the certificate it has there."""
 
 from __future__ import annotations
 
@@ -6,22 +6,29 @@ import asyncio
 import errno
 import os
 import socket
+import ssl
 import struct
 from contextlib import suppress
+from typing import NoReturn
 
 from repondeur.config import Config, ConfigError, Listen
 
 ASKED_S = 5.0  # the mail part closes its health page within a second
+# What a file in PEM has, and what is missing where it has not.
+_CERTIFICATE = (b"-----BEGIN CERTIFICATE-----", "no certificate in PEM")
+_KEY = (b"PRIVATE KEY-----", "no private key in PEM")
 _PEER = struct.Struct("3i")  # SO_PEERCRED: process, user, group (unix(7))
 
 
 class Sockets:
     """The bound sockets, shared by all workers. A part that is off has none.
 
+    tls: what the intake offers by STARTTLS.
     spare: where the mail part alone says how it is, as long as no web part wants the address.
     """
 
     def __init__(self, config: Config, *, mail: bool, web: bool) -> None:
+        self.tls = _tls(config) if mail else None
         self.lmtp = bind("REPONDEUR_LMTP_LISTEN", config.lmtp_listen) if mail else None
         self.smtp = bind("REPONDEUR_SMTP_LISTEN", config.smtp_listen) if mail else None
         self.http = _bind_http(config.http_listen) if web else None
@@ -30,6 +37,41 @@ class Sockets:
     def named(self) -> list[tuple[str, socket.socket]]:
         all_ = (("lmtp", self.lmtp), ("smtp", self.smtp), ("http", self.http))
         return [(name, sock) for name, sock in all_ if sock is not None]
+
+
+def _tls(config: Config) -> ssl.SSLContext | None:
+    """Raises ConfigError when certificate and key cannot be used."""
+    cert, key = config.tls_cert, config.tls_key
+    if cert is None or key is None:  # both are set, or none
+        return None
+
+    def wrong(
+        name: str, why: str, accepted: str = "a PEM file that this user may read"
+    ) -> ConfigError:
+        origin, path = config.origins[name], getattr(config, name)
+        return ConfigError(
+            f"REPONDEUR_{name.upper()} (from {origin}): found {path}: {why}; accepted: {accepted}; "
+            "`repondeur doctor` looks at the pair, too"
+        )
+
+    for name, path, (mark, missing) in (("tls_cert", cert, _CERTIFICATE), ("tls_key", key, _KEY)):
+        try:
+            if mark not in path.read_bytes():
+                raise wrong(name, missing)
+        except OSError as error:
+            raise wrong(name, str(error.strerror)) from error
+
+    def passphrase() -> NoReturn:  # OpenSSL would ask at the terminal
+        raise wrong("tls_key", "it has a passphrase", f"a key without: openssl pkey -in {key}")
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(cert, key, passphrase)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise wrong("tls_key", "it is another certificate's", f"the key of {cert}") from error
+        raise wrong("tls_cert", f"not to be used with {key}: {error}") from error
+    return context
 
 
 def bind(setting: str, address: Listen | None) -> socket.socket | None:

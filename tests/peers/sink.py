@@ -12,7 +12,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from tests.peers.process import LOOPBACK, POLL, PeerError, free_ports, program, wait_for
 
@@ -51,7 +51,8 @@ class _Session:
 class Sink:
     """An SMTP server in a thread of its own; LMTP for one recipient a message.
 
-    extensions: what EHLO offers. starttls: offer STARTTLS with a self-signed certificate.
+    extensions: what EHLO offers. starttls: offer STARTTLS, with the certificate and key in a file,
+        or with a self-signed one.
     users: name -> password; offers AUTH PLAIN and LOGIN and refuses MAIL without it (530).
     host: the address it listens on.
     replies: stage -> reply or DROP, may be changed at any time; the stages are `connect`,
@@ -63,7 +64,7 @@ class Sink:
     def __init__(
         self,
         extensions: tuple[str, ...] = EXTENSIONS,
-        starttls: bool = False,
+        starttls: bool | Path = False,
         users: dict[str, str] | None = None,
         host: str = LOOPBACK,
     ) -> None:
@@ -76,7 +77,7 @@ class Sink:
         self.connections = 0
         self.commands: list[str] = []
         (self.port,) = free_ports(1)
-        self._tls = _context() if starttls else None
+        self._tls = _context(starttls) if starttls else None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -290,8 +291,12 @@ def _path(rest: str) -> tuple[str, str]:
     return inside, options.strip().upper()
 
 
-def _context() -> ssl.SSLContext:
-    """A server's TLS context with a self-signed certificate for localhost."""
+def _context(pair: Path | Literal[True]) -> ssl.SSLContext:
+    """A server's TLS context; True: with a self-signed certificate for localhost."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if pair is not True:
+        context.load_cert_chain(pair)
+        return context
     with tempfile.TemporaryDirectory() as folder:
         key, certificate = Path(folder, "key.pem"), Path(folder, "certificate.pem")
         subprocess.run(
@@ -302,6 +307,5 @@ def _context() -> ssl.SSLContext:
             check=True,
             capture_output=True,
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         return context
