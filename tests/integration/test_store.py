@@ -124,6 +124,19 @@ def test_frozen_by_staff_nothing_is_answered(store: str, frozen: str) -> None:
     assert reasons(answer(item())) == ["disabled"]
 
 
+@pytest.mark.parametrize("frozen", ["domain", "customer"])
+def test_what_is_claimed_says_whether_it_is_frozen(store: str, frozen: str) -> None:
+    from repondeur.store.models import Customer, Domain
+    from repondeur.store.outbox import claim
+
+    answer(item())
+    (row,) = claim(T + LEASE, LEASE, 10)
+    assert not row.frozen
+    (Domain if frozen == "domain" else Customer).objects.update(frozen=True)
+    (row,) = claim(T + 2 * LEASE, LEASE, 10)
+    assert row.frozen
+
+
 def test_no_responder_leaves_no_trace(store: str) -> None:
     assert reasons(answer(item(recipient="quiet@example.fr"))) == ["no-responder"]
     assert journal() == []

@@ -12,7 +12,9 @@ from repondeur.rules.retry import (
     GIVE_UP_AFTER,
     JITTER,
     LONGEST_DELAY,
+    LONGEST_HELD,
     Step,
+    frozen_step,
     next_step,
 )
 
@@ -82,3 +84,19 @@ def test_a_dead_relay_is_tried_in_bounded_steps_until_the_reply_expires() -> Non
     assert step.fate == "expired"
     assert GIVE_UP_AFTER <= age <= GIVE_UP_AFTER + FIRST_DELAY
     assert 15 <= attempts <= 30
+
+
+@pytest.mark.parametrize(
+    ("age", "step"),
+    [
+        (timedelta(), Step("waiting", FIRST_DELAY)),
+        (timedelta(minutes=1), Step("waiting", timedelta(minutes=1))),
+        (timedelta(hours=5), Step("waiting", LONGEST_HELD)),
+        (GIVE_UP_AFTER - timedelta(seconds=1), Step("waiting", LONGEST_HELD)),
+        (GIVE_UP_AFTER, Step("expired")),
+    ],
+)
+def test_a_reply_that_is_held_back_is_looked_at_until_it_is_given_up(
+    age: timedelta, step: Step
+) -> None:
+    assert frozen_step(age) == step

@@ -19,8 +19,8 @@ from repondeur.flow.batcher import Batcher
 from repondeur.flow.gatherer import WorkshopLostError
 from repondeur.flow.relay import Outgoing, Relay, Sent
 from repondeur.flow.trouble import Trouble
-from repondeur.rules.retry import next_step
-from repondeur.store.outbox import Finished
+from repondeur.rules.retry import frozen_step, next_step
+from repondeur.store.outbox import Finished, Waiting
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +31,7 @@ CLAIM_EVERY_S = 2.0
 CLAIMED = 100  # replies at once: a few milliseconds in which no batch of mail is written
 SURE = timedelta(seconds=30)  # of a lease: later than that another node may be about to take over
 IN_HAND_LIMIT = 1000  # replies kept in memory; more stay in the outbox until there is room
+HELD = "held back: the hoster's staff have frozen the domain or its customer"
 
 FATES = Counter("repondeur_replies", "Attempts to hand a reply to the relay, by fate", ["fate"])
 IN_HAND = Gauge(
@@ -140,8 +141,24 @@ class Courier:
         found = await self._batcher.claim(self._clock(), min(room, CLAIMED))
         self._more = bool(found)
         for row in found:
+            if row.frozen:
+                self._hold(row)
+                continue
             message = Outgoing(row.sender, row.recipient, row.data, row.smtputf8)
             self.take(row.domain_id, row.id, message, created=row.created, attempts=row.attempts)
+        if found and all(row.frozen for row in found):
+            self._claim_now.set()  # what else is due stands behind them
+
+    def _hold(self, row: Waiting) -> None:
+        """The relay never hears of it."""
+        t = self._clock()
+        step = frozen_step(t - row.created)
+        again = None if step.delay is None else t + step.delay
+        held = Finished(row.domain_id, row.id, step.fate, HELD, row.attempts, again)
+        self._batcher.finished(held)
+        if again is None:
+            FATES.labels(step.fate).inc()
+            log.info("reply " + step.fate, id=row.id, to=row.recipient, why=HELD)
 
     def _passed_over(self, limit: int) -> list[tuple[int, int]]:
         """Up to `limit` replies that are not in hand, but leased to this process for sure."""

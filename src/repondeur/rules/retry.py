@@ -9,6 +9,7 @@ from typing import Literal
 GIVE_UP_AFTER = timedelta(hours=24)  # design §3: a reply that comes later only puzzles
 FIRST_DELAY = timedelta(seconds=5)  # a restart of the relay takes less
 LONGEST_DELAY = timedelta(hours=2)  # so that the last attempts are not all at the beginning
+LONGEST_HELD = timedelta(minutes=10)  # what staff let go again leaves within that
 JITTER = 0.25  # a quarter less to a quarter more, so that a herd spreads out
 
 # Refusals of our session, not of the message (RFC 4954 §6, RFC 3207 §4): once the hoster has
@@ -42,3 +43,11 @@ def next_step(code: int, attempts: int, age: timedelta, jitter: float) -> Step:
     doubled = FIRST_DELAY * 2 ** min(max(attempts, 1) - 1, 16)
     delay = min(doubled, LONGEST_DELAY) * (1 - JITTER + 2 * JITTER * jitter)
     return Step("waiting", min(delay, max(GIVE_UP_AFTER - age, FIRST_DELAY)))
+
+
+def frozen_step(age: timedelta) -> Step:
+    """The step of a reply that staff hold back: another look after as long as it has waited, and
+    its end at the age at which any is given up."""
+    if age >= GIVE_UP_AFTER:
+        return Step("expired")
+    return Step("waiting", min(max(age, FIRST_DELAY), LONGEST_HELD))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -61,7 +61,7 @@ def _words(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One leased outbox row, ready to be sent again."""
+    """One leased outbox row, ready to be sent again. frozen: staff let none of its domain leave."""
 
     domain_id: int
     id: int
@@ -71,6 +71,7 @@ class Waiting:
     data: bytes
     created: datetime
     attempts: int
+    frozen: bool
 
 
 def claim(t: datetime, lease: timedelta, limit: int) -> list[Waiting]:
@@ -99,10 +100,29 @@ def claim(t: datetime, lease: timedelta, limit: int) -> list[Waiting]:
             " attempts",
             [*parameters, until, now],
         )
+        claimed = db.fetchall()
+        frozen = _frozen(db, {r[0] for r in claimed})
         return [
-            Waiting(r[0], r[1], r[2], r[3], bool(r[4]), bytes(r[5]), from_ms(r[6]), r[7])
-            for r in db.fetchall()
+            Waiting(
+                r[0], r[1], r[2], r[3], bool(r[4]), bytes(r[5]), from_ms(r[6]), r[7], r[0] in frozen
+            )
+            for r in claimed
         ]
+
+
+def _frozen(db: Cursor, domains: Iterable[int]) -> set[int]:
+    """Those of the domains whose replies staff hold back, with their customer's or alone."""
+    wanted = [(domain,) for domain in domains]
+    if not wanted:
+        return set()
+    source, parameters = rows(wanted, "bigint")
+    db.execute(
+        f"WITH wanted (id) AS ({source})"
+        " SELECT d.id FROM wanted w JOIN domain d ON d.id = w.id"
+        " JOIN customer c ON c.id = d.customer_id WHERE d.frozen OR c.frozen",
+        parameters,
+    )
+    return {row[0] for row in db.fetchall()}
 
 
 def set_lease(keys: Sequence[tuple[int, int]], until: datetime) -> None:
