@@ -14,17 +14,16 @@ import signal
 import socket
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Literal, NoReturn, TextIO, cast
+from typing import Literal, TextIO, cast
 
 import structlog
 import uvicorn
 import uvloop
 from django.db import Error, connection
-from prometheus_client.multiprocess import mark_process_dead
 
 from repondeur import jobs, metrics, project, systemd
 from repondeur.api.door import App
@@ -45,6 +44,7 @@ from repondeur.sockets import Sockets, bell, bind, listen, rung, shown
 from repondeur.store import duty, migrate
 from repondeur.store.memory import pepper
 from repondeur.web import application
+from repondeur.workers import STOPS, Beat, supervise
 
 log = structlog.get_logger(__name__)
 
@@ -52,10 +52,8 @@ Only = Literal["mail", "web"]
 
 GRACE_S = 20.0  # for running transactions and deliveries at a stop; systemd waits 90 s
 STOP_S = 60.0  # for all of a stop: a database that stands still would hold it up for ever
-RESPAWN_PAUSE_S = 1.0
 BORROW_S = 1.0  # between two looks whether the web part's address is free
 LISTENING = "listening"
-STOPS = (signal.SIGTERM, signal.SIGINT)
 # New objects before a look for cycles, in each generation. A message makes many objects and
 # almost no cycles, so that Python's own thresholds look too often.
 GC_THRESHOLDS = (50_000, 20, 20)
@@ -82,20 +80,21 @@ def serve(config: Config, only: Only | None = None) -> int:
     for name, sock in sockets.named():
         log.info(LISTENING, part=name, address=shown(sock))
     if config.workers > 1:
-        return _supervise(config, sockets)
-    return _worker(config, sockets, tells=True)
+        return supervise(config.workers, partial(_worker, config, sockets))
+    return _worker(config, sockets, True)
 
 
 # -- One worker
 
 
-def _worker(config: Config, sockets: Sockets, *, tells: bool) -> int:
+def _worker(config: Config, sockets: Sockets, tells: bool, beat: Beat | None = None) -> int:
     """Work until told to stop, then leave the periodic jobs to the others; the exit code.
 
-    tells: whether Prometheus asks this one.
+    tells: whether Prometheus asks this one. beat: says to the parent, if there is one, that the
+    event loop turns.
     """
     holder = jobs.holder(config)
-    status = uvloop.run(_work(config, sockets, holder, tells=tells))
+    status = uvloop.run(_work(config, sockets, holder, tells=tells, beat=beat))
     try:
         jobs.with_connection(duty.give_up, holder)  # no thread is at a job any more
     except Error as error:
@@ -103,7 +102,9 @@ def _worker(config: Config, sockets: Sockets, *, tells: bool) -> int:
     return status
 
 
-async def _work(config: Config, sockets: Sockets, holder: str, *, tells: bool) -> int:
+async def _work(
+    config: Config, sockets: Sockets, holder: str, *, tells: bool, beat: Beat | None
+) -> int:
     """Everything that one process does, until it is told to stop."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -120,7 +121,7 @@ async def _work(config: Config, sockets: Sockets, holder: str, *, tells: bool) -
         checks = {"relay": relay.check}
         if sockets.http is not None:
             _http(sockets.http, application(checks), parts)
-        works = [systemd.watchdog(), *jobs.every(config, holder)]
+        works = [systemd.watchdog(beat or systemd.alive), *jobs.every(config, holder)]
         if tells and config.postfix_maps is not None:
             works.append(jobs.keep_maps(config, config.postfix_maps))
         if tells and sockets.spare is not None:
@@ -136,7 +137,8 @@ async def _work(config: Config, sockets: Sockets, holder: str, *, tells: bool) -
         systemd.notify("READY=1")
         await stop.wait()
         log.info("stopping", pid=os.getpid())
-        systemd.notify("STOPPING=1")
+        if beat is None:  # else it may be this worker alone that ends
+            systemd.notify("STOPPING=1")
         _end_in_time()
     return 0
 
@@ -260,76 +262,6 @@ async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-
-
-# -- Several workers
-
-
-def _supervise(config: Config, sockets: Sockets) -> int:
-    """Fork the workers, replace one that dies, pass the stop on to all."""
-    alive, parent = os.pipe()  # a worker sees it close when the parent is gone, however it went
-    workers: dict[int, float] = {}
-    teller = 0  # the worker that Prometheus asks
-    stopping = False
-
-    def stop(*_: object) -> None:
-        nonlocal stopping
-        stopping = True
-        for pid in workers:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-
-    for number in STOPS:
-        signal.signal(number, stop)
-    while not stopping or workers:
-        while not stopping and len(workers) < config.workers:
-            # A stop between the two would miss the new worker, and wait for it for ever.
-            signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
-            pid = os.fork()
-            if pid == 0:
-                os.close(parent)
-                _be_worker(config, sockets, alive, tells=not teller)
-            workers[pid] = time.monotonic()
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
-            teller = teller or pid
-        try:
-            pid, status = os.wait()
-        except InterruptedError:
-            continue
-        born = workers.pop(pid)
-        mark_process_dead(pid)  # type: ignore[no-untyped-call] # the library has no hints here
-        teller = 0 if pid == teller else teller
-        if not stopping:
-            log.error("worker died", pid=pid, status=status)
-            if time.monotonic() - born < RESPAWN_PAUSE_S:
-                time.sleep(RESPAWN_PAUSE_S)  # a worker that cannot start must not spin
-    return 0
-
-
-def _be_worker(config: Config, sockets: Sockets, alive: int, *, tells: bool) -> NoReturn:
-    """The whole life of a worker's process. An error goes no further up: the stack there is the
-    parent's, and ends what all share, as the folder of the counts."""
-    status = 1
-    try:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not as the parent; later as _work says
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
-        _watch(alive)
-        status = _worker(config, sockets, tells=tells)
-    except BaseException:
-        log.exception("worker failed")
-    finally:
-        os._exit(status)
-
-
-def _watch(alive: int) -> None:
-    """End this process at once when its parent has died: nobody would stop it any more."""
-
-    def wait() -> None:
-        os.read(alive, 1)
-        os._exit(1)
-
-    threading.Thread(target=wait, name="watch", daemon=True).start()
 
 
 class _Lines:

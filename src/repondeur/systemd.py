@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 
 
@@ -20,9 +21,17 @@ def notify(state: str) -> None:
         sock.sendto(state.encode(), address)
 
 
-async def watchdog() -> None:
-    """Say that the event loop turns, twice in each WatchdogSec, if the unit asks for it."""
-    interval_s = int(os.environ.get("WATCHDOG_USEC", "0")) / 2_000_000
-    while interval_s:
-        notify("WATCHDOG=1")
-        await asyncio.sleep(interval_s)
+def alive() -> None:
+    notify("WATCHDOG=1")
+
+
+def interval_s() -> float:
+    """How often it wants to hear that the service is alive: twice in WatchdogSec; 0: not at all."""
+    return int(os.environ.get("WATCHDOG_USEC", "0")) / 2_000_000
+
+
+async def watchdog(beat: Callable[[], object]) -> None:
+    """Say that the event loop turns, as often as the unit asks for."""
+    while interval_s():
+        beat()
+        await asyncio.sleep(interval_s())
