@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import click
 
 from repondeur.commands.common import Session, json_option, pass_session, print_rows, short
 
-ROWS = 100  # entries that are shown unless told: a screen or two
+ROWS = 100  # entries of a table that are shown unless told: a screen or two
 
 
 @click.command("journal")
 @click.argument("address", required=False)
 @click.option("--since", metavar="WHEN", help="Only what happened since then.")
 @click.option(
-    "--limit", type=click.IntRange(1), default=ROWS, show_default=True, help="How many at most."
+    "--limit", type=click.IntRange(1), help=f"How many at most; {ROWS} unless told, all as JSON."
 )
 @json_option
 @pass_session
 def journal(
-    session: Session, address: str | None, since: str | None, limit: int, as_json: bool
+    session: Session, address: str | None, since: str | None, limit: int | None, as_json: bool
 ) -> None:
     """Show decisions and what became of the replies, the newest first, of ADDRESS or of all."""
     session.open()
@@ -29,13 +31,22 @@ def journal(
     domain = domains.get(name, "address") if name else None
     zone = domain.customer.zone if domain else "UTC"
     start = None if since is None else when(since, zone, "since")
-    found = journal.find(domain, f"{local}@{name}" if domain else "", start)[:limit]
+    if domain is None:
+        found = journal.everything(start)
+    else:
+        found = journal.written_to(domain, f"{local}@{name}", start)
+    if limit is None and not as_json:
+        limit = ROWS
     rows = (
         journal.record(entry, zone) | ({} if as_json else {"at": short(entry.at, zone)})
-        for entry in found
+        for entry in islice(found, limit)
     )
     columns = ["at", "recipient", "sender", "subject", "reason", "found", "fate", "fate_text"]
     print_rows(rows, as_json, columns)
+    if not as_json and next(found, None) is not None:
+        click.echo(
+            f"only the newest {limit} are shown; --limit N shows more, --json all of them", err=True
+        )
 
 
 COMMANDS = {"journal": journal}
