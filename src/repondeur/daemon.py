@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, TextIO, cast
@@ -32,7 +33,7 @@ from repondeur.flow.batcher import Batcher
 from repondeur.flow.courier import LEASE, Courier
 from repondeur.flow.dialogue import Limits
 from repondeur.flow.incoming import Accept, Verify
-from repondeur.flow.intake import Inline, Tap
+from repondeur.flow.intake import Drop, Inline, Tap
 from repondeur.flow.listener import Listener
 from repondeur.flow.mailboxes import Mailboxes
 from repondeur.flow.nexthop import NextHop, next_hop
@@ -61,6 +62,7 @@ GC_THRESHOLDS = (50_000, 20, 20)
 # periodic job left its memory behind in another one. Few threads allocate at once, as Python has
 # a lock.
 M_ARENA_MAX, HEAPS = -8, 2  # mallopt(3)
+ANY_SIZE = 1 << 62  # of a message that is dropped: nothing of it is kept
 
 
 def serve(config: Config, only: Only | None = None) -> int:
@@ -113,7 +115,7 @@ async def _work(
     gc.freeze()  # what is loaded now stays: not to be searched again, here and after a fork
     gc.set_threshold(*GC_THRESHOLDS)
     async with AsyncExitStack() as parts:
-        if sockets.lmtp is not None or sockets.smtp is not None:
+        if any((sockets.lmtp, sockets.smtp, sockets.drops)):
             relay = await _mail(config, sockets, parts)
         else:  # the panel's own mail leaves by it
             relay = relay_to(str(config.relay), config.hostname)
@@ -189,19 +191,20 @@ async def _mail(config: Config, sockets: Sockets, parts: AsyncExitStack) -> Rela
     spool_dir = config.data_dir / "spool"
     spool_dir.mkdir(mode=0o700, exist_ok=True)
     limits = Limits(max_size=config.max_message_size, max_connections=config.max_connections)
-    for protocol, sock in sockets.named():
-        if protocol == "http":
+    for name, sock in sockets.named():
+        if name == "http":
             continue
+        drops = name == "drops"
         listener = Listener(
-            accept,
-            protocol="lmtp" if protocol == "lmtp" else "smtp",
-            keep_message=config.mode == "inline",
+            Drop(batcher, jobs.clock).accept if drops else accept,
+            protocol="smtp" if name == "smtp" else "lmtp",
+            keep_message=config.mode == "inline" and not drops,
             trusted=config.trusted_clients,
-            limits=limits,
+            limits=replace(limits, max_size=ANY_SIZE) if drops else limits,
             hostname=config.hostname,
             tls=sockets.tls,
             spool_dir=spool_dir,
-            verify=verify if protocol == "smtp" else None,
+            verify=verify if name == "smtp" else None,
         )
         await listener.serve(sock)
         parts.push_async_callback(listener.close, GRACE_S)

@@ -24,6 +24,7 @@ from repondeur.hosting.directory import sync
 from repondeur.hosting.foreign import SourceError
 from repondeur.panel import reminders
 from repondeur.postfix.following import Follower
+from repondeur.postfix.maps import Ways
 from repondeur.postfix.tools import ToolError
 from repondeur.store import duty, purge
 
@@ -33,7 +34,7 @@ R = TypeVar("R")
 
 OPERATIONS_EVERY_S = 0.5  # a change asked for in the panel is live within a second
 MAPS_EVERY_S = 0.5  # with the operations' turn: within a second
-MAPS_IDLE_SHARE = 19  # a look that finds nothing takes a twentieth of one core at most
+MAPS_IDLE_SHARE = 9  # a look that finds nothing takes a tenth of one core at most
 PURGE_EVERY_S = 300.0
 NOTICES_EVERY_S = 60.0
 OUTBOX_EVERY_S = 15.0  # as often as Prometheus usually asks
@@ -131,8 +132,10 @@ async def _run_operations() -> None:
 
 async def keep_maps(config: Config, folder: Path) -> None:
     """Postfix's tables follow the directory and the windows of the responders."""
-    maps = Follower(folder, tap_domain=config.tap_domain, copy_hop=str(config.postfix_copies))
+    drops = str(config.drop_listen.reached)
+    maps = Follower(folder, Ways(config.tap_domain, str(config.postfix_copies), drops))
     trouble = Trouble("postfix maps: kept as they were")
+    metrics.MAPS.set(clock().timestamp())
     while True:
         begun, share = time.monotonic(), MAPS_IDLE_SHARE
         try:
@@ -140,11 +143,20 @@ async def keep_maps(config: Config, folder: Path) -> None:
             if changed:
                 log.info("postfix maps", changed=changed)
                 share = 1
+            metrics.MAPS.set(clock().timestamp())
             trouble.over()
         except (Error, OSError, ToolError) as error:
             trouble.again(error, folder=str(folder))
-        taken = time.monotonic() - begun
-        await asyncio.sleep(max(MAPS_EVERY_S, share * taken))
+        await asyncio.sleep(maps_pause(share * (time.monotonic() - begun), maps.boundary, clock()))
+
+
+def maps_pause(rest: float, boundary: datetime | None, t: datetime) -> float:
+    """Seconds until the next look, for which `rest` would be enough: at a boundary that lies ahead.
+    One that has passed could not be followed, and is tried again as ever."""
+    rest = max(MAPS_EVERY_S, rest)
+    if boundary is not None and boundary > t:
+        rest = min(rest, (boundary - t).total_seconds())
+    return rest
 
 
 async def _purge(config: Config, holder: str) -> None:

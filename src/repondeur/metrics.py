@@ -27,6 +27,12 @@ AGE = Gauge(
     "Age of the oldest reply in the outbox",
     multiprocess_mode="mostrecent",
 )
+# Of this node's own files; 0 where it keeps none.
+MAPS = Gauge(
+    "repondeur_postfix_maps_timestamp_seconds",
+    "When Postfix's map files were last seen to say what holds",
+    multiprocess_mode="mostrecent",
+)
 
 
 def look_at_outbox(t: datetime) -> None:

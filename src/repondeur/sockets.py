@@ -31,11 +31,14 @@ class Sockets:
         self.tls = _tls(config) if mail else None
         self.lmtp = bind("REPONDEUR_LMTP_LISTEN", config.lmtp_listen) if mail else None
         self.smtp = bind("REPONDEUR_SMTP_LISTEN", config.smtp_listen) if mail else None
+        drops = mail and config.postfix_maps is not None
+        self.drops = bind("REPONDEUR_DROP_LISTEN", config.drop_listen) if drops else None
         self.http = _bind_http(config.http_listen) if web else None
         self.spare = None if web else config.http_listen
 
     def named(self) -> list[tuple[str, socket.socket]]:
-        all_ = (("lmtp", self.lmtp), ("smtp", self.smtp), ("http", self.http))
+        mail = (("lmtp", self.lmtp), ("smtp", self.smtp), ("drops", self.drops))
+        all_ = (*mail, ("http", self.http))
         return [(name, sock) for name, sock in all_ if sock is not None]
 
 

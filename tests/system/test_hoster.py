@@ -6,237 +6,23 @@ and what the sender gets.
 
 from __future__ import annotations
 
-import imaplib
 import json
-import re
-import smtplib
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
-from pathlib import Path
 
 import pytest
 
-from tests.peers.dovecot import PASSWORD, Dovecot
-from tests.peers.opendkim import OpenDKIM
-from tests.peers.postfix import Postfix
-from tests.peers.postgres import USER, Postgres
-from tests.peers.process import LOOPBACK, free_ports, program, wait_for
-from tests.peers.service import Service
-from tests.peers.sink import Sink
-
-DOMAIN = "example.fr"
-OUTSIDE = "keeper@example.org"  # a copy target elsewhere
-NOBODY = ""  # the message ends up nowhere
-REFUSED = "550"
-DAY = timedelta(days=1)
-WINDOWS = {"before": (DAY, 2 * DAY), "inside": (-DAY, DAY), "after": (-2 * DAY, -DAY)}
-ALIASES = {  # the hoster's own: some are known to us, some are not
-    "team": "keep-inside, other",
-    "sales": "other",
-    "info": "other",
-    # As PostfixAdmin has them: each mailbox is an alias of itself.
-    "none-inside": "none-inside",
-    "to-inside": "to-inside",
-}
-
-
-@dataclass(frozen=True)
-class Hoster:
-    postfix: Postfix
-    dovecot: Dovecot
-    service: Service
-    world: Sink
-
-    def inbox(self, local: str) -> list[str]:
-        """The subjects in a mailbox."""
-        with imaplib.IMAP4(LOOPBACK, self.dovecot.imap_port) as imap:
-            imap.login(at(local), PASSWORD)
-            _, (count,) = imap.select("INBOX", readonly=True)
-            if count == b"0":
-                return []
-            _, found = imap.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
-        texts = [part[1].decode() for part in found if isinstance(part, tuple)]
-        return sorted(text.partition(":")[2].strip() for text in texts)
-
-    def outside(self, recipient: str) -> list[str]:
-        """The subjects of what went to an address elsewhere."""
-        found = [m for m in list(self.world.received) if recipient in m.recipients]
-        parsed = [message_from_bytes(m.data, policy=policy.default) for m in found]
-        return sorted(str(message["Subject"]) for message in parsed)
-
-    def write(self, local: str, subject: str, sender: str, author: str = "") -> str:
-        """Bob writes; the mail server's code. author: in From, when not the sender."""
-        text = (
-            f"From: Bob Martin <{author or sender}>\r\nTo: {at(local)}\r\nSubject: {subject}\r\n"
-            f"Date: Thu, 24 Dec 2026 12:00:00 +0100\r\nMessage-ID: <{subject}@example.org>\r\n"
-            "\r\nBonjour, une question.\r\n"
-        ).encode()
-        with self.door() as smtp:
-            smtp.mail(sender)
-            code, _ = smtp.rcpt(at(local))
-            return str(smtp.data(text)[0] if code == 250 else code)
-
-    def door(self) -> smtplib.SMTP:
-        """A session from elsewhere: OpenDKIM is told that 127.0.0.1 alone is ours."""
-        return smtplib.SMTP(
-            LOOPBACK, self.postfix.port, "example.org", source_address=("127.0.0.2", 0)
-        )
-
-    def asked(self, local: str) -> str:
-        """The mail server's code for a recipient; nothing is sent."""
-        with self.door() as smtp:
-            smtp.mail("bob@example.org")
-            return str(smtp.rcpt(at(local))[0])
-
-    def postconf(self, *change: str) -> None:
-        """Change main.cf or master.cf, and have Postfix read it."""
-        etc = str(self.postfix.folder / "etc")
-        self.postfix.tool(program("postconf", "postfix"), "-c", etc, *change)
-        self.postfix.reload()
-
-    def setting(self, name: str) -> str:
-        etc = str(self.postfix.folder / "etc")
-        return self.postfix.tool(program("postconf", "postfix"), "-c", etc, "-h", name).strip()
-
-    def settled(self) -> None:
-        """Until nothing is on its way any more."""
-        wait_for(lambda: not self.postfix.queue(), "an empty queue", 30)
-
-
-def at(local: str) -> str:
-    return f"{local}@{DOMAIN}"
-
-
-def bob(subject: str) -> str:
-    """A sender of this message's own."""
-    return f"bob.{subject.replace('+', '.')}@example.org"
-
-
-@dataclass(frozen=True)
-class Case:
-    """to: the local part written to. ends: where the message is then. answered: by whom."""
-
-    to: str
-    ends: str
-    answered: str = ""
-
-
-def cases() -> Iterator[Case]:
-    for window in WINDOWS:
-        inside = window == "inside"
-        for copy in ("keep", "none", "to"):
-            box = f"{copy}-{window}"
-            ends = {"keep": box, "none": NOBODY, "to": OUTSIDE}[copy] if inside else box
-            for written in (box, f"{box}+news", f"a-{box}"):
-                yield Case(written, ends, written.partition("+")[0] if inside else "")
-        for written in (f"f-none-{window}", f"f-none-{window}+news"):
-            answered = written.partition("+")[0] if inside else ""
-            yield Case(written, NOBODY if inside else REFUSED, answered)
-            yield Case(written.replace("none", "to"), OUTSIDE, answered.replace("none", "to"))
-    yield Case("local-inside", "other", "local-inside")  # a copy target that is hosted here
-    yield Case("other", "other")
-
-
-CASES = list(cases())
-BOXES = sorted({f"{c}-{w}" for c in ("keep", "none", "to") for w in WINDOWS} | {"local-inside"})
-
-
-def directory() -> str:
-    """Everything of the cases, for `repondeur import`."""
-    now = datetime.now(UTC)
-
-    def responder(local: str, kind: str, window: str, copy: str) -> dict[str, object]:
-        start, end = WINDOWS[window]
-        target = {"to": OUTSIDE, "local": at("other")}.get(copy, "")
-        return {
-            "address": at(local),
-            "kind": kind,
-            "from": (now + start).isoformat(),
-            "to": (now + end).isoformat(),
-            "copy": copy != "none",
-            "copy_to": target,
-            "message": f"Je suis absent : {local}",
-        }
-
-    boxes = [{"address": at(box), "aliases": [at(f"a-{box}")]} for box in BOXES]
-    rows = [responder(box, "attached", box.split("-")[1], box.split("-")[0]) for box in BOXES]
-    rows += [
-        responder(f"f-{copy}-{window}", "free", window, copy)
-        for window in WINDOWS
-        for copy in ("none", "to")
-    ]
-    rows += [responder("sales", "free", "inside", "none")]
-    return json.dumps(
-        {
-            "customers": [{"nic": "alice-rep", "email": "alice@example.org"}],
-            "domains": [{"name": DOMAIN, "customer": "alice-rep"}],
-            "mailboxes": [*boxes, {"address": at("other"), "aliases": []}],
-            "responders": rows,
-        }
-    )
+from tests.peers.process import LOOPBACK, wait_for
+from tests.system.hoster import BOXES, CASES, DOMAIN, OUTSIDE, REFUSED, Hoster, at, bob, start
 
 
 @pytest.fixture(scope="module", params=["files", "pgsql"])
 def hoster(request: pytest.FixtureRequest) -> Iterator[Hoster]:
+    server = request.getfixturevalue("postgres") if request.param == "pgsql" else None
     with ExitStack() as stack:
-        yield _start(stack, request)
-
-
-def _start(stack: ExitStack, request: pytest.FixtureRequest) -> Hoster:
-    world = stack.enter_context(Sink())
-    milter = stack.enter_context(OpenDKIM(DOMAIN))
-    boxes = [*BOXES, "other"]
-    dovecot = stack.enter_context(Dovecot([at(box) for box in boxes]))
-    replies, copies = free_ports(2)
-    known = "".join(f"{at(box)} {at(box)}\n" for box in boxes)
-    aliases = {f"a-{box}": box for box in BOXES} | ALIASES
-    lines = (
-        f"{at(alias)} {', '.join(at(one) for one in goes.split(', '))}\n"
-        for alias, goes in aliases.items()
-    )
-    main = {
-        "virtual_mailbox_domains": DOMAIN,
-        "virtual_mailbox_maps": "hash:{folder}/boxes",
-        "virtual_alias_maps": "hash:{folder}/virtual",
-        "virtual_transport": f"lmtp:inet:{LOOPBACK}:{dovecot.lmtp_port}",
-        "recipient_delimiter": "+",
-        "smtpd_milters": f"inet:{LOOPBACK}:{milter.port}",
-        "relayhost": f"[{LOOPBACK}]:{world.port}",
-    }
-    postfix = Postfix(main, maps={"boxes": known, "virtual": "".join(lines)})
-    stack.callback(postfix.clean)
-    env = {
-        "MAIL_CONFIG": str(postfix.folder / "etc"),
-        "REPONDEUR_POSTFIX_COPIES": f"{LOOPBACK}:{copies}",
-    }
-    if request.param == "files":
-        env["REPONDEUR_POSTFIX_MAPS"] = str(postfix.folder / "maps")
-    else:
-        server: Postgres = request.getfixturevalue("postgres")
-        url = env["REPONDEUR_DATABASE_URL"] = server.database()
-    service = stack.enter_context(Service(relay=f"smtp://{LOOPBACK}:{replies}", env=env))
-    rows = service.folder / "directory.json"
-    rows.write_text(directory())
-    service.must("import", str(rows))
-    reads = []
-    if request.param == "pgsql":
-        _reader(server, url.rpartition("/")[2])
-        reads = ["--database-url", url.replace(f"//{USER}@", "//postfix@")]
-    service.must("postfix", "setup", "--write", *reads)
-    assert "all it needs" in service.must("postfix", "setup", "--write", *reads)
-    stack.callback(postfix.stop)
-    postfix.start()
-    return Hoster(postfix, dovecot, service, world)
-
-
-def _reader(server: Postgres, database: str) -> None:
-    """A role as docs/postfix.md makes it."""
-    text = (Path(__file__).parents[2] / "docs" / "postfix.md").read_text("utf-8")
-    (made,) = re.findall(r"^    CREATE ROLE postfix.*?(?=\n\n)", text, re.MULTILINE | re.DOTALL)
-    server.sql(made, database)
+        yield start(stack, server)
 
 
 def test_each_message_ends_where_it_should_and_is_answered_once(hoster: Hoster) -> None:
@@ -329,6 +115,56 @@ def test_while_the_service_is_away_mail_flows_and_the_answer_comes_later(hoster:
     hoster.postfix.flush()
     answers = [bob("away-keep-inside"), bob("away-to-inside")]
     wait_for(lambda: all(map(hoster.outside, answers)), "both answers", 30)
+
+
+def test_what_was_to_be_dropped_is_kept_after_the_end_though_the_service_is_away(
+    hoster: Hoster,
+) -> None:
+    """Nobody rewrites the files then: they still say that it is kept nowhere."""
+    hoster.service.must("responder", "add", at("over"), "--no-copy", "--message", "Absente")
+    hoster.followed()
+    assert hoster.write("over", "over-inside", bob("over-inside")) == "250"
+    wait_for(lambda: hoster.outside(bob("over-inside")), "the answer", 15)
+    hoster.settled()
+    hoster.service.kill()
+    end = datetime.now(UTC) + timedelta(seconds=1)
+    hoster.service.must("responder", "set", at("over"), "--to", end.isoformat())
+    wait_for(lambda: datetime.now(UTC) >= end, "the end", 5)
+    assert hoster.write("over", "over-after", bob("over-after")) == "250"
+    wait_for(lambda: hoster.inbox("over") or any(hoster.waiting()), "its delivery, or why not", 15)
+    hoster.service.start()
+    hoster.followed()
+    hoster.postfix.flush()
+    wait_for(lambda: hoster.inbox("over") == ["over-after"], "the message", 15)
+    hoster.settled()
+
+
+def test_no_mail_is_lost_when_forwarding_ends_at_once(hoster: Hoster) -> None:
+    """trivial-rewrite sees up to 10 s late that a route has gone: the message went round in circles
+    until it came back to its sender, with too many hops."""
+    for local in ("off", "gone"):
+        given = ("--copy-to", OUTSIDE, "--message", "Absente")
+        hoster.service.must("responder", "add", at(local), *given)
+    hoster.followed()
+    for local in ("off", "gone"):
+        assert hoster.write(local, f"{local}-before", bob(f"{local}-before")) == "250"
+    copies = {"off-before", "gone-before"}
+    wait_for(lambda: copies <= set(hoster.outside(OUTSIDE)), "the copies", 15)
+    hoster.service.must("responder", "set", at("off"), "--disable")
+    hoster.service.must("responder", "remove", at("gone"))
+    wait_for(hoster.fresh, "the tables of now", 10)
+    for local in ("off", "gone"):
+        assert hoster.write(local, f"{local}-after", bob(f"{local}-after")) == "250"
+
+    def arrived(local: str) -> bool:
+        return f"{local}-after" in [*hoster.outside(OUTSIDE), *hoster.inbox(local)]
+
+    wait_for(lambda: arrived("off"), "the message", 15)
+    wait_for(lambda: arrived("gone") or any(hoster.waiting()), "its delivery, or why not", 15)
+    hoster.followed()
+    hoster.postfix.flush()
+    wait_for(lambda: arrived("gone"), "the message", 15)
+    hoster.settled()
 
 
 def checked(hoster: Hoster, *options: str) -> tuple[int, dict[str, str], str]:

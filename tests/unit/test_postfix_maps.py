@@ -13,7 +13,8 @@ from tests.database import use_database
 
 T = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
-TAP, HOP = "autoreply.invalid", "127.0.0.1:10027"
+TAP = "autoreply.invalid"
+DROP = "lmtp:inet:127.0.0.1:8026"
 COPY = "repondeur-copy:[127.0.0.1]:10027"
 TARGET = "keeper@example.org"
 
@@ -49,10 +50,16 @@ def settle(local: str = "alice", **fields: Any) -> None:
     Responder.objects.create(domain=domain, id=new_id(T), local=local, **given)
 
 
+def ways() -> Any:
+    from repondeur.postfix.maps import Ways
+
+    return Ways(TAP, "127.0.0.1:10027", "127.0.0.1:8026")
+
+
 def told(t: datetime = T) -> dict[str, dict[str, str]]:
     from repondeur.postfix import maps
 
-    tables = maps.tables(t, TAP, HOP)
+    tables = maps.tables(t, ways())
     return {
         name: dict(line.split(" ", 1) for line in getattr(tables, name).splitlines())
         for name in maps.NAMES
@@ -63,7 +70,7 @@ def told(t: datetime = T) -> dict[str, dict[str, str]]:
     ("fields", "route"),
     [
         ({}, None),
-        ({"copy": False}, "discard:"),
+        ({"copy": False}, DROP),
         ({"copy_to": TARGET}, COPY),
     ],
 )
@@ -106,8 +113,8 @@ def test_a_mailbox_that_does_not_answer_is_left_alone(off: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     ("fields", "known", "route"),
     [
-        ({"copy": False}, True, "discard:"),
-        ({"copy": True}, True, "discard:"),  # without a target there is nowhere to keep it
+        ({"copy": False}, True, DROP),
+        ({"copy": True}, True, DROP),  # without a target there is nowhere to keep it
         ({"copy_to": TARGET}, True, COPY),
         ({"copy": False, "enabled": False}, False, None),
         ({"copy_to": TARGET, "enabled": False}, True, COPY),  # design §3: still passes mail on
@@ -121,6 +128,26 @@ def test_a_free_address(fields: dict[str, Any], known: bool, route: str | None) 
     assert (address in found["taps"]) == fields.get("enabled", True)
     assert list(found["routes"]) == ([address] if route else [])
     assert all(value.startswith(route or "") for value in found["routes"].values())
+
+
+@pytest.mark.parametrize("off", [{"enabled": False}, {"end": T}, {"copy": False}])
+def test_a_copy_target_outlasts_its_route(off: dict[str, Any]) -> None:
+    """Postfix may follow the route for 10 s more, and without a target would follow it for ever."""
+    settle(copy_to=TARGET, **off)
+    found = told()
+    assert found["copies"] == {"alice@example.fr": TARGET}
+    assert COPY not in found["routes"].values()
+
+
+def test_a_free_address_forwards_to_its_very_end() -> None:
+    """There is no mailbox to be late for. Mail was dropped in the last seconds at an alias."""
+    from repondeur.store.models import Alias, Domain
+
+    settle("sales", kind="free", copy_to=TARGET, end=T + SECOND)
+    domain = Domain.objects.get()
+    Alias.objects.create(domain=domain, local="sales", mailbox_domain=domain, mailbox_local="alice")
+    assert told()["routes"] == {"sales@example.fr": COPY}
+    assert not told(T + SECOND)["routes"]
 
 
 def test_an_alias_with_a_responder_of_its_own_is_not_answered_by_the_mailbox() -> None:
@@ -168,13 +195,16 @@ def test_what_a_source_file_cannot_say_is_left_out(local: str, taken: bool) -> N
 
 def test_only_what_changed_is_written_and_each_file_at_once(tmp_path: Path) -> None:
     from repondeur.postfix.following import Follower
+    from repondeur.postfix.maps import ROUTES_END_BEFORE
     from repondeur.postfix.tools import run
     from repondeur.store.models import Responder
 
     folder = tmp_path / "maps"
     settle(end=T + HOUR)
-    follower = Follower(folder, tap_domain=TAP, copy_hop=HOP)
+    follower = Follower(folder, ways())
+    assert follower.boundary is None
     assert sorted(follower.follow(T)) == ["copies", "frees", "routes", "taps"]
+    assert follower.boundary == T + HOUR - ROUTES_END_BEFORE
     taps = folder / "repondeur-taps"
     asked = ("postmap", "-q", "alice@example.fr", f"hash:{taps}")
     assert run(*asked).strip() == f"alice=example.fr@{TAP}"
@@ -186,6 +216,27 @@ def test_only_what_changed_is_written_and_each_file_at_once(tmp_path: Path) -> N
     assert follower.follow(T + HOUR) == ["taps", "routes"]
     assert taps.with_suffix(".db").stat().st_ino != before
     assert sorted(path.suffix for path in folder.iterdir()) == [".db"] * 4 + [".txt"] * 4
+
+
+@pytest.mark.parametrize(
+    ("rest", "ahead", "pause"),
+    [
+        (0.01, None, 0.5),
+        (5.0, None, 5.0),
+        (5.0, 2.0, 2.0),
+        (0.01, 0.1, 0.1),
+        (5.0, 60.0, 5.0),
+        (0.01, -3.0, 0.5),  # one that could not be followed: no spinning
+    ],
+)
+def test_the_next_look_is_at_the_next_boundary(
+    rest: float, ahead: float | None, pause: float
+) -> None:
+    """With 100,000 responders a look takes long, and the rest after it slept past the boundary."""
+    from repondeur.jobs import maps_pause
+
+    boundary = None if ahead is None else T + timedelta(seconds=ahead)
+    assert maps_pause(rest, boundary, T) == pytest.approx(pause)
 
 
 def test_an_alias_in_the_place_of_another_is_seen() -> None:
@@ -207,7 +258,7 @@ def test_what_stands_stays_when_a_file_cannot_be_made(
     from repondeur.store.models import Responder
 
     settle()
-    follower = Follower(tmp_path / "maps", tap_domain=TAP, copy_hop=HOP)
+    follower = Follower(tmp_path / "maps", ways())
     follower.follow(T)
     Responder.objects.update(enabled=False, version=2)
     config = tmp_path / "main.cf"

@@ -74,7 +74,9 @@ def _findings(config: Config, t: datetime) -> Iterator[Finding]:
     yield from machine.permissions(config.data_dir, _secrets(config))
     yield from machine.disk(config.data_dir)
     yield from machine.certificate(config.tls_cert, config.tls_key, t)
-    listen = [x for x in (config.lmtp_listen, config.smtp_listen, config.http_listen) if x]
+    drops = config.drop_listen if config.postfix_maps else None
+    doors = (config.lmtp_listen, config.smtp_listen, drops, config.http_listen)
+    listen = [x for x in doors if x]
     yield from network.service([(x.host, x.port) for x in listen if x.port])
     relay = config.relay
     if relay.path is not None:

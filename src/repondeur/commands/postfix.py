@@ -23,14 +23,13 @@ from repondeur.commands.common import (
 )
 
 if TYPE_CHECKING:
-    from repondeur.config import Config, Listen
+    from repondeur.config import Config
     from repondeur.hosting.doctor.finding import Finding
     from repondeur.postfix.queries import Access
     from repondeur.postfix.setup import Change, Wanted
     from repondeur.postfix.tools import Postconf
 
 REPLIES = "127.0.0.1:10026"  # where REPONDEUR_RELAY does not say another port of this machine
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (what "any" is reached by, on this machine)
 
 _folder = click.option(
     "--config-directory",
@@ -250,16 +249,21 @@ def _wanted(
             f"REPONDEUR_MODE: found {config.mode}; accepted: tap; mend: inline, Postfix needs only "
             "a transport to the service (docs/postfix.md)"
         )
-    if not nodes and config.lmtp_listen is None:
-        raise CommandError("REPONDEUR_LMTP_LISTEN: found off; mend: name it, or give --service", 2)
+    if not nodes:
+        if config.lmtp_listen is None:
+            raise CommandError(
+                "REPONDEUR_LMTP_LISTEN: found off; mend: name it, or give --service", 2
+            )
+        nodes = (str(config.lmtp_listen.reached),)
     wanted = Wanted(
         tap_domain=config.tap_domain,
-        service=nodes or (_reached(config.lmtp_listen),),
+        service=nodes,
         replies=_replies(config),
         copies=str(config.postfix_copies),
     )
     if config.postfix_maps is not None:
-        return replace(wanted, map_type=map_type(postconf), folder=config.postfix_maps)
+        drops = str(config.drop_listen.reached)
+        return replace(wanted, map_type=map_type(postconf), folder=config.postfix_maps, drops=drops)
     url = database_url or config.database
     if url.startswith("sqlite:"):
         raise CommandError(
@@ -272,12 +276,6 @@ def _wanted(
             "REPONDEUR_POSTFIX_MAPS to use files"
         )
     return replace(wanted, access=_access(url))
-
-
-def _reached(listen: Listen | None) -> str:
-    assert listen is not None
-    host = _ANY.get(listen.host, listen.host)
-    return f"[{host}]:{listen.port}" if ":" in host else f"{host}:{listen.port}"
 
 
 def _replies(config: Config) -> str:
@@ -310,13 +308,7 @@ def _maps(config: Config, wanted: Wanted, session: Session) -> None:
     folder = config.postfix_maps
     if folder is None:
         return
-    write_maps(
-        folder,
-        session.t,
-        tap_domain=wanted.tap_domain,
-        copy_hop=wanted.copies,
-        map_type=wanted.map_type,
-    )
+    write_maps(folder, session.t, wanted.ways, wanted.map_type)
     if os.geteuid() == 0:
         owner = config.data_dir.stat()
         for path in [folder, *folder.iterdir()]:

@@ -189,6 +189,10 @@ class Config:
         values.listen, "127.0.0.1:10027", _LISTEN,
         "The smtpd of Postfix that passes copies on, as `postfix setup` makes it.",
     )  # fmt: skip
+    drop_listen: Listen = _setting(
+        values.listen, "127.0.0.1:8026", _LISTEN,
+        "With postfix_maps: where Postfix hands over the mail of those who keep none.",
+    )  # fmt: skip
     directory_url: str = _setting(
         values.directory, "",
         "postgresql:// or mysql://[USER[:PASSWORD]@]HOST[:PORT]/NAME, sqlite:///PATH or "

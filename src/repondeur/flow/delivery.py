@@ -20,7 +20,11 @@ from repondeur.store.lookup import Destination
 
 log = structlog.get_logger(__name__)
 
-ROUTED = Counter("repondeur_routed", "Recipients of messages in inline mode, by route", ["route"])
+ROUTED = Counter(
+    "repondeur_routed",
+    "Recipients by route, in inline mode and of what Postfix hands over to be dropped",
+    ["route"],
+)
 DELIVERIES = Counter(
     "repondeur_deliveries", "Recipients whose mail the next hop or a copy target got", ["fate"]
 )
@@ -29,6 +33,7 @@ LOST = Counter("repondeur_replies_lost", "Replies not made: the database was awa
 
 DROPPED = Status(250, "2.0.0", "Accepted; the responder keeps no copy")
 AWAY = Status(451, "4.3.0", "Temporary failure, try again later")
+TO_KEEP = Status(451, "4.3.0", "To be kept by now; try again later, where it then belongs")
 UNKNOWN = Status(550, "5.1.1", "No such address here")
 LOOP = Status(554, "5.4.6", "Mail forwarding loop")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -18,6 +19,9 @@ from repondeur.flow.batcher import Batcher
 from repondeur.flow.courier import Courier
 from repondeur.flow.delivery import (
     AWAY,
+    DROPPED,
+    ROUTED,
+    TO_KEEP,
     UNKNOWN,
     Arrival,
     Placed,
@@ -76,6 +80,38 @@ class Tap:
         for item, outcome in zip(items, outcomes, strict=True):
             _send_off(item.envelope, outcome, self._courier, self._clock())
         return [OK] * len(items)
+
+
+class Drop:
+    """Takes the mail of those who keep none, in tap mode, and nothing else (docs/decisions/0011).
+
+    Postfix's map files say whose mail comes here. They may be old; what the directory says at this
+    instant decides. Mail that is to be kept is met with 451: it waits in Postfix's queue, and goes
+    where it belongs once the files say so.
+    """
+
+    def __init__(self, batcher: Batcher, clock: Callable[[], datetime]) -> None:
+        self._batcher = batcher
+        self._clock = clock
+
+    async def accept(self, incoming: Incoming) -> list[Status]:
+        try:
+            found = await self._batcher.resolve(incoming.recipients)
+        except Exception as error:
+            tell_deferred(incoming.sender, len(incoming.recipients), error)
+            return [AWAY] * len(incoming.recipients)
+        t = self._clock()
+        statuses = []
+        for recipient, destination in zip(incoming.recipients, found, strict=True):
+            if destination.free:
+                # Of an alias, too: where that leads Postfix has asked its own tables.
+                destination = replace(destination, mailbox="")
+            dropped = routed(destination, t).dropped
+            ROUTED.labels("dropped" if dropped else "kept").inc()
+            words = "dropped: no copy" if dropped else "deferred: to be kept by now"
+            log.info(words, sender=incoming.sender, recipient=recipient)
+            statuses.append(DROPPED if dropped else TO_KEEP)
+        return statuses
 
 
 class Inline:

@@ -67,9 +67,7 @@ def _fresh(wanted: setup.Wanted) -> Iterator[Finding]:
         return
     end = time.monotonic() + WRITTEN_WITHIN_S
     while True:
-        stale = maps.stale(
-            wanted.folder, datetime.now(UTC), tap_domain=wanted.tap_domain, copy_hop=wanted.copies
-        )
+        stale = maps.stale(wanted.folder, datetime.now(UTC), wanted.ways)
         if not stale or time.monotonic() > end:
             break
         time.sleep(POLL_S)
@@ -107,6 +105,8 @@ def _doors(wanted: setup.Wanted) -> Iterator[Finding]:
         ("copies", wanted.copies, "postfix reload"),
     ]
     doors += [("service", node, "systemctl start repondeur") for node in wanted.service]
+    if wanted.access is None:
+        doors.append(("drops", wanted.drops, "systemctl start repondeur"))
     for name, door, mend in doors:
         host, _, port = door.rpartition(":")
         try:

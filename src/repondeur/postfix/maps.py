@@ -3,7 +3,7 @@
 Four tables (docs/postfix.md says why these):
   taps       recipient_bcc_maps: who answers -> where its copy goes
   frees      virtual_alias_maps: the address of a free responder -> itself, so that it is known
-  routes     transport_maps: whose mail is not kept -> discard, or the way to the copy target
+  routes     transport_maps: whose mail is not kept -> our door for it, or the way to the target
   copies     virtual_alias_maps of that way alone: address -> copy target
 """
 
@@ -22,24 +22,27 @@ from repondeur.postfix.tools import TYPES, compile_map
 from repondeur.store.fields import from_ms, to_ms
 from repondeur.store.sql import cursor
 
-NAMES = ("taps", "frees", "routes", "copies")
+# As they are written: no route leads where the entry is not yet.
+NAMES = ("taps", "frees", "copies", "routes")
 PREFIX = "repondeur-"  # of the files: so that ours can be told from others in main.cf
 COPY_TRANSPORT = "repondeur-copy"
-DISCARD = "discard:kept nowhere, as its responder says"
 # trivial-rewrite(8) looks for a new transport table every 10 s only. A message that comes right
-# after the end must not be dropped any more, so dropping and forwarding end that much earlier.
-ROUTES_END_BEFORE = timedelta(seconds=11)
+# after the end belongs into the mailbox: forwarding would miss it, and dropping put it off, so both
+# end that much earlier. The rest is for making the files, 2.5 s of 100,000 responders.
+ROUTES_END_BEFORE = timedelta(seconds=15)
 # What Postfix reads from a source file as one word, and needs no quotes in an address
 # (RFC 5321 §4.1.2, Dot-string). A responder of another local part waits for pgsql: tables.
 _PLAIN = re.compile(r"[A-Za-z0-9!$%&'*+/=?^_`{|}~.\u0080-\U0010ffff-]+@[^\s@\"<>(),:;]+")
 MODE = 0o644  # proxymap(8) reads as Postfix's user; the folder's mode decides who may come near
 
+# Those that have ended are most of them, after some time.
 _ROWS = """
 SELECT r.local, d.name, r.kind, r.start, r."end", r.copy, r.copy_to,
  CASE WHEN r.enabled AND NOT d.frozen AND NOT c.frozen THEN 1 ELSE 0 END,
  CASE WHEN a.local IS NULL THEN 0 ELSE 1 END
  FROM responder r JOIN domain d ON d.id = r.domain_id JOIN customer c ON c.id = d.customer_id
  LEFT JOIN alias a ON a.domain_id = r.domain_id AND a.local = r.local
+ WHERE r.copy_to <> '' OR (r.enabled AND (r."end" IS NULL OR r."end" > %s))
 """
 # An alias with a responder of its own is answered by that one, also while it is off. MATERIALIZED:
 # an alias may stand for a mailbox of another domain, and Citus joins those only with what it has
@@ -57,11 +60,23 @@ SELECT a.local, d.name, r.start, r."end"
 """
 _STATE = (
     "SELECT count(*), sum(version), max(id), max(changed) FROM responder",
-    "SELECT count(*), max(created) FROM mailbox",
     "SELECT count(*), max(created) FROM alias",
     "SELECT sum(CASE WHEN frozen THEN id ELSE 0 END) FROM domain",
     "SELECT sum(CASE WHEN frozen THEN id ELSE 0 END) FROM customer",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Where the entries lead.
+
+    copies: host:port of the smtpd that passes copies on (setup.py). drops: host:port of our door
+    for what is kept nowhere (flow/intake.py, Drop).
+    """
+
+    tap_domain: str
+    copies: str
+    drops: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,41 +89,42 @@ class Tables:
     copies: str
 
 
-def tables(t: datetime, tap_domain: str, copy_hop: str) -> Tables:
+def tables(t: datetime, ways: Ways) -> Tables:
     """What the tables hold at the instant `t`.
 
-    copy_hop: host:port of the smtpd that forwards to copy targets (setup.py).
     Database errors come through as django.db.Error.
     """
     taps, frees, routes, copies = {}, {}, {}, {}
+    forward, drop = f"{COPY_TRANSPORT}:{nexthop(ways.copies)}", f"lmtp:inet:{ways.drops}"
     now, routed = to_ms(t), to_ms(t + ROUTES_END_BEFORE)
     with cursor() as db:
-        db.execute(_ROWS)
+        db.execute(_ROWS, [now])
         for local, name, kind, start, end, copy, copy_to, on, alias in db.fetchall():
             address = f"{local}@{name}"
             if not _PLAIN.fullmatch(address):
                 continue
             answering = on and _within(start, end, now)
-            dropping = on and _within(start, end, now) and _within(start, end, routed)
-            # A free responder passes mail on while it is off, too (design §3).
+            # A free responder's address has no mailbox to be late for.
+            routing = answering and (kind == "free" or _within(start, end, routed))
+            # It passes mail on while it is off, too (design §3).
             passing = kind == "free" and copy and copy_to and not alias
             if answering:
-                taps[address] = _tap(local, name, tap_domain)
+                taps[address] = _tap(local, name, ways.tap_domain)
             if kind == "free" and (answering or passing):
                 frees[address] = address
-            if copy and copy_to and (passing or dropping):
+            if copy_to:
+                # On or off: it is asked for what a route has led there alone. A route that is seen
+                # for longer than this entry would lead there again and again.
                 copies[address] = copy_to
-                routes[address] = f"{COPY_TRANSPORT}:{nexthop(copy_hop)}"
-            elif kind == "free" and answering:
-                routes[address] = (
-                    DISCARD  # known to nobody else: there is no mailbox to be late for
-                )
-            elif not copy and dropping:
-                routes[address] = DISCARD
+            if copy and copy_to:
+                if passing or routing:
+                    routes[address] = forward
+            elif routing and (kind == "free" or not copy):
+                routes[address] = drop
         db.execute(_ALIASES)
         for local, name, start, end in db.fetchall():
             if _PLAIN.fullmatch(f"{local}@{name}") and _within(start, end, now):
-                taps[f"{local}@{name}"] = _tap(local, name, tap_domain)
+                taps[f"{local}@{name}"] = _tap(local, name, ways.tap_domain)
     return Tables(_text(taps), _text(frees), _text(routes), _text(copies))
 
 
@@ -130,9 +146,7 @@ def _text(entries: dict[str, str]) -> str:
     return "".join(f"{key} {entries[key]}\n" for key in sorted(entries))
 
 
-def write_maps(
-    folder: Path, t: datetime, *, tap_domain: str, copy_hop: str, map_type: str
-) -> list[str]:
+def write_maps(folder: Path, t: datetime, ways: Ways, map_type: str) -> list[str]:
     """Bring the files in `folder` to what holds at `t`; the names of those that changed.
 
     Each is replaced in one step: whoever reads sees the old or the new one, whole. Postfix sees
@@ -140,7 +154,7 @@ def write_maps(
     Raises ToolError, OSError and django.db.Error; what is there then stays.
     """
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-    wanted = tables(t, tap_domain, copy_hop)
+    wanted = tables(t, ways)
     changed = []
     for name in NAMES:
         text: str = getattr(wanted, name)
@@ -162,9 +176,9 @@ def write_maps(
     return changed
 
 
-def stale(folder: Path, t: datetime, *, tap_domain: str, copy_hop: str) -> list[str]:
+def stale(folder: Path, t: datetime, ways: Ways) -> list[str]:
     """The tables whose files do not say what holds at `t`."""
-    wanted = tables(t, tap_domain, copy_hop)
+    wanted = tables(t, ways)
     found = []
     for name in NAMES:
         source = folder / f"{PREFIX}{name}.txt"

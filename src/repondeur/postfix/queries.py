@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from repondeur.postfix.maps import COPY_TRANSPORT, DISCARD
+from repondeur.postfix.maps import COPY_TRANSPORT
 
+# Here Postfix drops by itself: the very question of each message says whether.
+DISCARD = "discard:kept nowhere, as its responder says"
 # Milliseconds since 1970, as the store keeps instants.
 _NOW = "(extract(epoch from clock_timestamp()) * 1000)"
 _ON = (

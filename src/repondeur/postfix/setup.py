@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from repondeur.postfix import queries
-from repondeur.postfix.maps import COPY_TRANSPORT, NAMES, PREFIX, nexthop
+from repondeur.postfix.maps import COPY_TRANSPORT, NAMES, PREFIX, Ways, nexthop
 from repondeur.postfix.tools import Postconf, ToolError
 
 REPLIES, COPIES = "repondeur-replies", "repondeur-copies"  # the cleanup services of master.cf
@@ -63,7 +63,7 @@ class Wanted:
     """Where things are, as the settings say.
 
     service: host:port of each node's LMTP. replies, copies: host:port of the two smtpd services.
-    map_type, folder: of the files. access: of PostgreSQL, None when files are used.
+    map_type, folder, drops: of the files. access: of PostgreSQL, None when files are used.
     """
 
     tap_domain: str
@@ -72,7 +72,12 @@ class Wanted:
     copies: str
     map_type: str = "hash"
     folder: Path = field(default_factory=Path)
+    drops: str = ""
     access: queries.Access | None = None
+
+    @property
+    def ways(self) -> Ways:
+        return Ways(self.tap_domain, self.copies, self.drops)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +174,26 @@ def master_cf(wanted: Wanted, postconf: Postconf, aliases: str) -> dict[str, str
         # jean+news@ goes to the copy target, not to its +news.
         "propagate_unmatched_extensions": "",
     }
-    # A copy that is passed on was filtered when it came, and is not ours to sign.
-    unsigned = {**_DOOR, "smtpd_milters": "", "content_filter": "", "cleanup_service_name": COPIES}
+    unsigned = {
+        **_DOOR,
+        # A copy that is passed on was filtered when it came, and is not ours to sign.
+        "smtpd_milters": "",
+        "content_filter": "",
+        "cleanup_service_name": COPIES,
+        # Without a target it would be led here again and again: trivial-rewrite(8) sees up to 10 s
+        # late that an address has none any more. Put off, it goes where it then belongs.
+        "smtpd_recipient_restrictions": "check_recipient_access "
+        f"pipemap:{{{table(wanted, 'copies', postconf.folder)}, static:OK}}, defer",
+    }
     local = {"smtp_tls_security_level": "none", "smtp_sasl_auth_enable": "no"}
-    plain = {**local, "smtp_generic_maps": "", "smtp_header_checks": "", "smtp_body_checks": ""}
+    plain = {
+        **local,
+        "smtp_generic_maps": "",
+        "smtp_header_checks": "",
+        "smtp_body_checks": "",
+        # For that restriction: an open session does not see that a table has changed.
+        "smtp_connection_cache_on_demand": "no",
+    }
     return {
         f"{wanted.replies}/inet": _service(
             wanted.replies, "inet", "smtpd", {**_DOOR, "cleanup_service_name": REPLIES}
