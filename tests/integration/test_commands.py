@@ -287,6 +287,16 @@ def test_explain(hosted: Program) -> None:
     silent = hosted.rows("explain", "m.eml", "--to", "a@example.org", "--sender", "")
     assert (silent["reason"], silent["reply"]) == ("null-sender", None)
     assert silent["trace"][-1]["spoke"]
+    # What was weighed, and its sum, also below what silences.
+    asked = mail.replace("\n\n", "\nErrors-To: <x@example.com>\nFeedback-ID: 1:2:3:4\n\n")
+    (hosted.folder / "weighed.eml").write_text(asked)
+    weighed = hosted.rows("explain", "weighed.eml", "--to", "info@example.org")
+    assert weighed["decision"] == "reply"
+    assert weighed["sum"] == sum(one["weight"] for one in weighed["signals"]) > 0
+    text = hosted.must("explain", "weighed.eml", "--to", "info@example.org")
+    assert ["sum", str(weighed["sum"]), "machine"] in [
+        line.split()[:3] for line in text.split("\n")
+    ]
     hosted.env["REPONDEUR_MAX_MESSAGE_SIZE"] = "64K"
     (hosted.folder / "big.eml").write_text(mail + "x" * 64 * 1024)
     hosted.refuses(1, "more than 65,536 bytes", "explain", "big.eml", "--to", "a@example.org")

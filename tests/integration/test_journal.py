@@ -111,3 +111,16 @@ def test_json_has_all_and_a_table_says_when_it_has_not(tmp_path: Path) -> None:
     cut, whole = program.run("journal"), program.run("journal", "--limit", "120")
     assert ("only the newest 100 are shown" in cut.stderr, whole.stderr) == (True, "")
     assert [len(shown.stdout.splitlines()) for shown in (cut, whole)] == [101, 121]
+
+
+def test_what_was_weighed_of_an_answered_message_shows_with_its_sum(tmp_path: Path) -> None:
+    from tests.batch_house import seed
+
+    url = f"sqlite:///{tmp_path / 'test.db'}"
+    with use_database(url):
+        seed()
+        write(1, signals='[["mailing", 4, "X-Mailer"], ["answer", -3, "Re:"]]')
+    program = Program(tmp_path, {"REPONDEUR_DATABASE_URL": url})
+    (row,) = program.rows("journal", ALICE)
+    assert (row["sum"], [one["weight"] for one in row["signals"]]) == (1, [4, -3])
+    assert "1: mailing 4, answer -3" in program.must("journal", ALICE)

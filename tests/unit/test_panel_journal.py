@@ -18,7 +18,7 @@ def place(tmp_path: Path) -> Iterator[House]:
         yield found
 
 
-def write(place: House, count: int) -> str:
+def write(place: House, count: int, signals: str = "") -> str:
     """Messages to a@alice.fr, a minute apart; the path of its journal."""
     from repondeur.store.ids import new_id
     from repondeur.store.models import Journal
@@ -28,13 +28,25 @@ def write(place: House, count: int) -> str:
         Journal(
             domain_id=domain.pk, id=new_id(at), responder_id=responder, at=at,
             recipient="a@alice.fr", sender="x@example.net", subject=f"Été {number}",
-            message_id="", reason="reply", field="", found="", signals="", fate="sent",
+            message_id="", reason="reply", field="", found="", signals=signals, fate="sent",
             fate_text="", reply_id="",
         )
         for number in range(count)
         for at in [NOW - timedelta(minutes=number)]
     )  # fmt: skip
     return f"/emails/alice.fr/responders/{responder}/journal/"
+
+
+def test_what_was_weighed_shows_with_its_sum(place: House) -> None:
+    path = write(place, 1, '[["mailing", 4, "X-Mailer"], ["answer", -3, "Re:"]]')
+    alice = place.client("alice-rep")
+    page = alice.get(path).content.decode()
+    assert "Indices d’un programme\N{NO-BREAK SPACE}: 1 (sans réponse à partir de 10)" in page
+    assert "mailing 4, answer -3" in page
+    message = "From: x@example.net\nTo: a@alice.fr\nSubject: Bonjour\nFeedback-ID: 1:2:3:4\n\nx"
+    form = {"raw": message, "way": "paste"}
+    page = alice.post(path.replace("/journal/", "/test/"), form).content.decode()
+    assert "Somme (sans réponse à partir de 10)" in page
 
 
 @pytest.mark.parametrize(("most", "told"), [(1, True), (2, True), (3, False), (4, False)])

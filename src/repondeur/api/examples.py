@@ -140,6 +140,7 @@ SCHEMAS: dict[str, Any] = {
         "field": "",
         "found": "",
         "signals": [],
+        "sum": 0,
         "fate": "sent",
         "fate_at": "2026-12-27T10:12:01+01:00",
         "fate_text": "250 2.0.0 Ok",
@@ -156,6 +157,7 @@ SCHEMAS: dict[str, Any] = {
         "field": "List-Id",
         "found": "<news.example.org>",
         "signals": [],
+        "sum": 0,
         "trace": [
             {
                 "reason": "list",

@@ -284,6 +284,7 @@ class Entry(Out):
     field: str
     found: str
     signals: list[dict[str, Any]]
+    sum: int = Field(description="of the signals' weights")
     fate: str
     fate_at: datetime | None
     fate_text: str
@@ -305,6 +306,7 @@ class Explained(Out):
     field: str
     found: str
     signals: list[dict[str, Any]]
+    sum: int = Field(description="of the signals' weights")
     trace: list[dict[str, Any]]
     reply: str | None
     responder: str | None

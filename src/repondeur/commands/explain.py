@@ -92,13 +92,16 @@ def _instant(at: str | None, place: Destination, now: datetime) -> datetime:
 
 
 def _print(found: dict[str, Any]) -> None:
+    from repondeur.rules.programs import THRESHOLD
+
     first = ("decision", "reason", "source", "field", "found", "responder", "sender", "to", "at")
     print_pairs({key: found[key] for key in first}, False)
     click.echo()
     print_rows(found["trace"], False, ["reason", "spoke", "source", "field", "found"])
     if found["signals"]:
         click.echo()
-        print_rows(found["signals"], False, ["name", "weight", "found"])
+        total = {"name": "sum", "weight": found["sum"], "found": f"machine from {THRESHOLD} on"}
+        print_rows([*found["signals"], total], False, ["name", "weight", "found"])
     if found["reply"] is not None:
         click.echo()
         click.echo(_for_people(found["reply"]))

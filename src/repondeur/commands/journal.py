@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import click
 
 from repondeur.commands.common import Session, json_option, pass_session, print_rows, short
+
+if TYPE_CHECKING:
+    from repondeur.store.models import Journal
 
 ROWS = 100  # entries of a table that are shown unless told: a screen or two
 
@@ -38,15 +42,25 @@ def journal(
     if limit is None and not as_json:
         limit = ROWS
     rows = (
-        journal.record(entry, zone) | ({} if as_json else {"at": short(entry.at, zone)})
+        journal.record(entry, zone) | ({} if as_json else _for_table(entry, zone))
         for entry in islice(found, limit)
     )
-    columns = ["at", "recipient", "sender", "subject", "reason", "found", "fate", "fate_text"]
-    print_rows(rows, as_json, columns)
+    columns = ["at", "recipient", "sender", "subject", "reason", "found", "signals", "fate"]
+    print_rows(rows, as_json, [*columns, "fate_text"])
     if not as_json and next(found, None) is not None:
         click.echo(
             f"only the newest {limit} are shown; --limit N shows more, --json all of them", err=True
         )
+
+
+def _for_table(entry: Journal, zone: str) -> dict[str, str]:
+    """Its date to the minute, its signals as 11: do-not-reply 7, mailing 4."""
+    from repondeur.hosting.journal import signals
+
+    weighed = signals(entry)
+    total = sum(one["weight"] for one in weighed)
+    words = ", ".join(f"{one['name']} {one['weight']}" for one in weighed)
+    return {"at": short(entry.at, zone), "signals": f"{total}: {words}" if words else ""}
 
 
 COMMANDS = {"journal": journal}

@@ -50,6 +50,7 @@ class Explained:
                 {"name": one.name, "weight": one.weight, "found": readable(one.found)}
                 for one in decision.signals
             ],
+            "sum": decision.sum,
             "trace": [
                 {
                     "reason": step.reason.value,

@@ -102,9 +102,15 @@ def _merged(
             heappush(heap, (-entry.id, nth))
 
 
+def signals(entry: Journal) -> list[dict[str, Any]]:
+    """What was weighed of the message: name, weight and what was found of each."""
+    stored = json.loads(entry.signals) if entry.signals else []
+    return [{"name": name, "weight": weight, "found": found} for name, weight, found in stored]
+
+
 def record(entry: Journal, zone: str) -> dict[str, Any]:
     """An entry in JSON, for the command and the API; dates in the time zone `zone`."""
-    signals = json.loads(entry.signals) if entry.signals else []
+    weighed = signals(entry)
     return {
         "id": str(entry.id),  # 63 bits are more than JSON readers keep of a number
         "at": entry.at.astimezone(ZoneInfo(zone)).isoformat(),
@@ -116,9 +122,8 @@ def record(entry: Journal, zone: str) -> dict[str, Any]:
         "reason": entry.reason,
         "field": entry.field,
         "found": entry.found,
-        "signals": [
-            {"name": name, "weight": weight, "found": found} for name, weight, found in signals
-        ],
+        "signals": weighed,
+        "sum": sum(one["weight"] for one in weighed),
         "fate": entry.fate,
         "fate_at": entry.fate_at and entry.fate_at.astimezone(ZoneInfo(zone)).isoformat(),
         "fate_text": entry.fate_text,

@@ -192,3 +192,8 @@ class Decision:
     @property
     def reply(self) -> bool:
         return self.reason is Reason.REPLY
+
+    @property
+    def sum(self) -> int:
+        """What the signals' weights add up to."""
+        return sum(signal.weight for signal in self.signals)

@@ -22,6 +22,7 @@ from repondeur.panel.reasons import FATES, evidence, reason
 from repondeur.panel.views.common import clock, customer, domain_of, page_number
 from repondeur.panel.views.responders import responder_of
 from repondeur.rules.model import Reason
+from repondeur.rules.programs import THRESHOLD
 from repondeur.store.models import Journal
 
 PAGE_SIZE = 25  # drawing a row takes about a millisecond, and a page at most 100
@@ -53,6 +54,8 @@ def listing(request: HttpRequest, name: str, responder_id: int) -> HttpResponse:
             "reason": reason(entry.reason),
             "evidence": evidence(entry.reason, entry.field, entry.found),
             "fate": FATES.get(entry.fate, ""),
+            "signals": (weighed := journal.signals(entry)),
+            "sum": sum(one["weight"] for one in weighed),
         }
         for entry in shown.rows
     ]
@@ -64,6 +67,7 @@ def listing(request: HttpRequest, name: str, responder_id: int) -> HttpResponse:
         "filtered": any(form.data.get(field) for field in form.fields),
         "page": shown,
         "lines": lines,
+        "threshold": THRESHOLD,
         "csv_rows": CSV_ROWS_MAX if shown.total > CSV_ROWS_MAX else 0,
         "chart": draw(days),
         "days": [day for day in reversed(days) if day.messages],

@@ -15,6 +15,7 @@ from repondeur.panel.forms.tester import TesterForm
 from repondeur.panel.reasons import REASONS, evidence, standards
 from repondeur.panel.views.common import clock, customer, domain_of
 from repondeur.panel.views.responders import responder_of
+from repondeur.rules.programs import THRESHOLD
 from repondeur.store.lookup import resolve
 from repondeur.store.memory import pepper
 
@@ -59,5 +60,7 @@ def _result(found: Explained) -> dict[str, Any]:
             {"name": one.name, "weight": one.weight, "found": readable(one.found)}
             for one in decision.signals
         ],
+        "sum": decision.sum,
+        "threshold": THRESHOLD,
         "reply": read_reply(found.reply) if found.reply else None,
     }
