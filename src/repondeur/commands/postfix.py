@@ -141,7 +141,7 @@ def check(
             told.tell(finding)
         if not no_probe:
             door = (host.strip("[]"), int(port))
-            for finding in _probe(session, address, sender, door, postconf, timeout):
+            for finding in _probe(session, config, address, sender, door, postconf, timeout):
                 told.tell(finding)
     except ToolError as error:
         raise CommandError(str(error)) from error
@@ -154,6 +154,7 @@ def check(
 
 def _probe(
     session: Session,
+    config: Config,
     address: str | None,
     sender: str | None,
     server: tuple[str, int],
@@ -162,6 +163,8 @@ def _probe(
 ) -> Iterator[Finding]:
     from repondeur.hosting import addresses
     from repondeur.postfix.probe import own_responder, probe
+    from repondeur.project import policy
+    from repondeur.store.lookup import resolve
     from repondeur.store.models import Domain
 
     token = secrets.token_hex(6)
@@ -174,13 +177,16 @@ def _probe(
                 sender = stack.enter_context(own_responder(f"claire.{token}", session.t))
         except Domain.DoesNotExist as error:
             raise CommandError(
-                "no domain is known here; mend: repondeur domain add DOMAIN --customer NIC"
+                "no domain is known here that is not frozen; mend: repondeur domain add DOMAIN "
+                "--customer NIC"
             ) from error
         address, sender = ("@".join(addresses.address(one)) for one in (address, sender))
+        answering = resolve([address], policy(config))[address].responder
         yield from probe(
             address,
             token,
             session.t,
+            answering=answering,
             server=server,
             sender=sender,
             postconf=postconf,

@@ -15,8 +15,12 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, TypeVar
 
+from django.db.models import QuerySet
+
 from repondeur.hosting.doctor.finding import Finding, Level, ok
 from repondeur.postfix.tools import Postconf, run
+from repondeur.rules import model
+from repondeur.rules.schedule import state
 from repondeur.store.ids import first_id, new_id
 from repondeur.store.models import Answered, Domain, Journal, Responder
 
@@ -25,6 +29,7 @@ T = TypeVar("T")
 POLL_S = 0.2
 KNOWN_WITHIN_S = 5.0  # the service writes its files within a second
 LEFT_BEHIND = timedelta(hours=1)  # the end of our responder, should nobody be left to remove it
+CLOCKS_APART = timedelta(minutes=1)  # of the node that writes the journal, behind ours
 TEXT = "This reply was made by `repondeur postfix check`."
 
 
@@ -32,10 +37,10 @@ TEXT = "This reply was made by `repondeur postfix check`."
 def own_responder(local: str, t: datetime) -> Iterator[str]:
     """A free responder that keeps nothing, for as long as the probe takes; its address.
 
-    In the domain that was added first, beside quotas and operations: no customer sees it work.
-    Raises Domain.DoesNotExist when there is no domain.
+    In the domain that was added first and may answer, beside quotas and operations: no customer
+    sees it work. Raises Domain.DoesNotExist when there is none.
     """
-    domain = Domain.objects.order_by("pk").first()
+    domain = Domain.objects.filter(frozen=False, customer__frozen=False).order_by("pk").first()
     if domain is None:
         raise Domain.DoesNotExist
     responder = Responder.objects.create(
@@ -59,17 +64,36 @@ def own_responder(local: str, t: datetime) -> Iterator[str]:
         responder.delete()
 
 
+def entries(domain_id: int, token: str, t: datetime) -> QuerySet[Journal]:
+    """What the journal has of a probe since `t`, by its key: a walk through everybody's mail could
+    take longer than the hop, and see nothing. domain_id: of the responder."""
+    since = first_id(t - CLOCKS_APART)
+    return Journal.objects.filter(
+        domain_id=domain_id, id__gte=since, message_id__contains=token
+    ).order_by("id")
+
+
 def probe(
     address: str,
     token: str,
     t: datetime,
     *,
+    answering: model.Responder | None,
     server: tuple[str, int],
     sender: str,
     postconf: Postconf,
     timeout_s: float,
 ) -> Iterator[Finding]:
-    """Each hop until the first that fails. sender: who gets the reply. t: before the probe."""
+    """Each hop until the first that fails. sender: who gets the reply. t: before the probe.
+
+    answering: the responder of `address`, where there is one.
+    """
+    if answering is None or (now := state(answering, t)) is not model.Reason.REPLY:
+        why = "nobody answers there" if answering is None else f"its responder is off: {now.value}"
+        mend = "give the address of a responder that is on, or none: one is made for the probe"
+        yield Finding("address", Level.ERROR, f"{address}: {why}", mend)
+        return
+    domain_id = answering.domain_id
     reply = _enter(address, token, sender, server)
     if isinstance(reply, Finding):
         yield reply
@@ -77,7 +101,7 @@ def probe(
     yield ok("accepted", f"Postfix at {server[0]}:{server[1]} takes mail to {address}: {reply}")
 
     def written() -> Journal | None:
-        return Journal.objects.filter(id__gte=first_id(t), message_id__contains=token).first()
+        return entries(domain_id, token, t).first()
 
     entry = _wait(written, timeout_s)
     if entry is None:
