@@ -20,9 +20,10 @@ from typing import Any
 import pytest
 from django.db import DataError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
+from structlog.testing import capture_logs
 
 from repondeur.flow import writer as module
-from repondeur.flow.delivery import AWAY, LOOP, UNKNOWN, Arrival
+from repondeur.flow.delivery import AWAY, LOOP, LOST, UNKNOWN, Arrival
 from repondeur.flow.mailboxes import Mailboxes
 from repondeur.flow.partner import PartnerLostError
 from repondeur.flow.writer import Writer
@@ -252,11 +253,19 @@ def test_mail_beats_replies(mail: Path, monkeypatch: pytest.MonkeyPatch) -> None
     keep_no_copy("shop")
     writer = make(mail)
     go_away(monkeypatch, hot, "answer")
-    [[alice, shop], lost] = work(writer, [arrival(ALICE, SHOP), item()])
+    count = LOST._value.get()
+    with capture_logs() as logged:
+        [[alice, shop], lost] = work(writer, [arrival(ALICE, SHOP), item()])
     assert (alice.status.code, alice.outcome) == (250, None)
     assert (shop.status, shop.outcome) == (AWAY, None)
     assert isinstance(lost, OperationalError)
     assert len(kept(mail, ALICE)) == 1
+    # Alice's message will not come again: her reply is lost, and that is counted and logged.
+    assert LOST._value.get() == count + 1
+    [told] = [line for line in logged if line["event"] == "reply lost"]
+    assert (told["log_level"], told["sender"], told["recipient"]) == ("error", BOB, ALICE)
+    assert "away" in told["error"]
+    assert [line["sender"] for line in logged if line["event"] == "deferred"] == [BOB]
 
 
 def test_nothing_is_delivered_to_unknown_places(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -109,6 +110,44 @@ def test_the_database_file_system_fills_up(tmp_path: Path, sink: Sink) -> None:
                 ballast.unlink()
                 grown(sender, 10)
             check(sink, sender.accepted)
+
+
+class Hasty(Service):
+    """Waits for another's lock a tenth of the usual time; else as ever."""
+
+    def command(self) -> Sequence[str]:
+        program = (
+            "from repondeur.store import setup; setup.LOCK_TIMEOUT_S /= 10;"
+            "from repondeur.cli import main; main()"
+        )
+        return [sys.executable, "-c", program, "serve"]
+
+
+def test_a_lock_that_another_process_keeps_defers_what_comes(sink: Sink) -> None:
+    """An operator's sqlite3 in the middle of a change, or a copy that takes long."""
+    holder = (
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "db.execute('BEGIN IMMEDIATE'); print('held', flush=True); sys.stdin.read()"
+    )
+    with Hasty(relay=f"smtp://{sink.address}") as service:
+        settle(service)
+        with Wire(service.lmtp_port) as wire:
+            wire.expect("220")
+            wire.ask("LHLO test.example", "250")
+            given = person(1), [ALICE], message(1, sender=person(1))
+            file = str(service.folder / "data" / "repondeur.db")
+            with subprocess.Popen(
+                [sys.executable, "-c", holder, file], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            ) as other:
+                assert other.stdout is not None
+                assert other.stdout.readline() == b"held\n"
+                (refused,) = transact(wire, *given)
+                other.communicate()
+            assert str(refused).startswith("451 4.3.0")
+            assert not sink.received
+            (taken,) = transact(wire, *given)
+            assert taken.code == 250
+        check(sink, [1])
 
 
 def test_a_full_folder_for_temporary_files_ends_nobody(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import cast
 
 import aiosmtplib
 
-REPLY_LIMIT = 1 << 16  # octets of one reply; more is no mail server
+REPLIES_LIMIT = 1 << 16  # octets that came and were not asked for yet; more is no mail server
 CONNECT_TIMEOUT = 30.0  # seconds for connection, greeting and EHLO; a relay is near (§4.5.3.2.1)
 COMMAND_TIMEOUT = 300.0  # seconds for MAIL and RCPT (RFC 5321 §4.5.3.2.2, §4.5.3.2.3)
 DATA_TIMEOUT = 120.0  # seconds for 354 (RFC 5321 §4.5.3.2.4)
@@ -33,6 +33,7 @@ class Wire(asyncio.Protocol):
         self.used = False  # a transaction has been through
         self.idle_since = 0.0  # the loop's time
         self._transport: asyncio.Transport | None = None
+        self._held = 0  # octets since nothing was left over
         self._buffer = b""
         self._lines: list[bytes] = []
         self._replies: list[tuple[int, str]] = []
@@ -53,11 +54,17 @@ class Wire(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
+        if self._lost is not None:
+            return
+        self._held += len(data)
+        if self._held > REPLIES_LIMIT:
+            self._fail("the peer's replies are too long")
+            return
         self._buffer += data
         *lines, self._buffer = self._buffer.split(b"\n")
         for line in lines:
             self._lines.append(line[4:].strip())
-            if line[3:4] == b"-" and len(self._lines) < REPLY_LIMIT // 8:
+            if line[3:4] == b"-":
                 continue
             if not line[:3].isdigit():
                 self._fail("the peer's reply is not SMTP")
@@ -65,9 +72,7 @@ class Wire(asyncio.Protocol):
             text = b" ".join(self._lines).decode("utf-8", "replace")
             self._lines = []
             self._replies.append((int(line[:3]), text))
-        if len(self._buffer) > REPLY_LIMIT:
-            self._fail("the peer's reply is too long")
-        elif self._waiter is not None and len(self._replies) >= self._wanted:
+        if self._waiter is not None and len(self._replies) >= self._wanted:
             self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -134,6 +139,8 @@ class Wire(asyncio.Protocol):
         if len(self._replies) < count:
             raise SessionLostError(self._lost or "connection closed", self._replies)
         taken, self._replies = self._replies[:count], self._replies[count:]
+        if not self._replies:
+            self._held = 0
         return taken
 
     async def ask(self, line: str, within: float = COMMAND_TIMEOUT) -> tuple[int, str]:
