@@ -27,7 +27,7 @@ import uvloop
 from django.db import Error, connection
 
 from repondeur import jobs, metrics, project, systemd
-from repondeur.api.door import App
+from repondeur.api.door import App, Receive, Scope, Send
 from repondeur.config import Config, Listen
 from repondeur.flow.batcher import Batcher
 from repondeur.flow.courier import LEASE, Courier
@@ -40,8 +40,8 @@ from repondeur.flow.nexthop import NextHop, next_hop
 from repondeur.flow.relay import Relay
 from repondeur.flow.relay import relay as relay_to
 from repondeur.flow.writer import Writer
-from repondeur.health import exposed, health, nothing_else
-from repondeur.sockets import Sockets, bell, bind, listen, rung, shown
+from repondeur.health import exposed, health, nothing_else, say, shared
+from repondeur.sockets import Sockets, bell, listen, rung, shown
 from repondeur.store import duty, migrate
 from repondeur.store.memory import pepper
 from repondeur.web import application
@@ -52,6 +52,7 @@ log = structlog.get_logger(__name__)
 Only = Literal["mail", "web"]
 
 GRACE_S = 20.0  # for running transactions and deliveries at a stop; systemd waits 90 s
+WEB_GRACE_S = 5  # for a request: a slow upload must not hold up the mail, whose turn comes then
 STOP_S = 60.0  # for all of a stop: a database that stands still would hold it up for ever
 BORROW_S = 1.0  # between two looks whether the web part's address is free
 LISTENING = "listening"
@@ -115,12 +116,12 @@ async def _work(
     gc.freeze()  # what is loaded now stays: not to be searched again, here and after a fork
     gc.set_threshold(*GC_THRESHOLDS)
     async with AsyncExitStack() as parts:
-        if any((sockets.lmtp, sockets.smtp, sockets.drops)):
+        if sockets.mail():
             relay = await _mail(config, sockets, parts)
         else:  # the panel's own mail leaves by it
             relay = relay_to(str(config.relay), config.hostname)
             parts.push_async_callback(relay.close)
-        checks = {"relay": relay.check}
+        checks = {"relay": shared(relay.check)}
         if sockets.http is not None:
             _http(sockets.http, application(checks), parts)
         works = [systemd.watchdog(beat or systemd.alive), *jobs.every(config, holder)]
@@ -128,9 +129,9 @@ async def _work(
             works.append(jobs.keep_maps(config, config.postfix_maps))
         if tells and sockets.spare is not None:
             works.append(_borrow(sockets.spare, health(checks, nothing_else)))
-        if tells and (sock := bind("REPONDEUR_METRICS_LISTEN", config.metrics_listen)) is not None:
+        if tells and sockets.metrics is not None:
             all_of_us = metrics.registry(os.getppid() if config.workers > 1 else os.getpid())
-            _http(sock, health(checks, exposed(all_of_us)), parts)
+            _http(sockets.metrics, health(checks, exposed(all_of_us)), parts)
             works.append(jobs.look_at_outbox())
         for job in works:
             task = loop.create_task(job)
@@ -191,9 +192,7 @@ async def _mail(config: Config, sockets: Sockets, parts: AsyncExitStack) -> Rela
     spool_dir = config.data_dir / "spool"
     spool_dir.mkdir(mode=0o700, exist_ok=True)
     limits = Limits(max_size=config.max_message_size, max_connections=config.max_connections)
-    for name, sock in sockets.named():
-        if name == "http":
-            continue
+    for name, sock in sockets.mail():
         drops = name == "drops"
         listener = Listener(
             Drop(batcher, jobs.clock).accept if drops else accept,
@@ -227,9 +226,28 @@ class _Web(uvicorn.Server):
         yield
 
 
+def _told_at_a_stop(app: App) -> App:
+    """A request that a stop cuts short is answered."""
+
+    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:
+            log.info("web: cut short by a stop", path=scope["path"])
+            with suppress(RuntimeError):  # its answer has begun
+                await say(send, 503, {"status": "the service stops; ask again"})
+
+    return asked
+
+
 def _http(sock: socket.socket, app: App, parts: AsyncExitStack) -> None:
     settings = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, lifespan="off"
+        _told_at_a_stop(app),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=WEB_GRACE_S,
     )
     web = _Web(settings)
     task = asyncio.get_running_loop().create_task(web.serve(sockets=[sock]))

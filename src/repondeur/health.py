@@ -20,12 +20,26 @@ AWAY = "does not answer; `repondeur doctor` says more"
 Check = Callable[[], Awaitable[str | None]]  # None: well; else what is wrong
 
 
+def shared(check: Check) -> Check:
+    """Who asks while an answer is on its way gets that one: anybody may ask, as often as they like,
+    and each question is a session with the relay."""
+    running: asyncio.Future[str | None] | None = None
+
+    async def ask() -> str | None:
+        nonlocal running
+        if running is None or running.done():
+            running = asyncio.ensure_future(check())
+        return await asyncio.shield(running)
+
+    return ask
+
+
 def health(checks: Mapping[str, Check], rest: App) -> App:
     """The two paths, and `rest` for all others."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/healthz":
-            await _say(send, 200, {"status": "alive"})
+            await say(send, 200, {"status": "alive"})
         elif scope["path"] == "/readyz":
             found = {name: await check() for name, check in checks.items()}
             # Anybody may ask: what is wrong, but not the addresses and names in a server's words.
@@ -33,7 +47,7 @@ def health(checks: Mapping[str, Check], rest: App) -> App:
             if database := await sync_to_async(_database)():
                 wrong["database"] = database
             status = "not ready" if wrong else "ready"
-            await _say(send, 503 if wrong else 200, {"status": status, **wrong})
+            await say(send, 503 if wrong else 200, {"status": status, **wrong})
         else:
             await rest(scope, receive, send)
 
@@ -42,7 +56,7 @@ def health(checks: Mapping[str, Check], rest: App) -> App:
 
 async def nothing_else(_scope: Scope, _receive: Receive, send: Send) -> None:
     """What the mail part has at the other paths."""
-    await _say(send, 404, {"status": "this is the mail part: /healthz and /readyz are here"})
+    await say(send, 404, {"status": "this is the mail part: /healthz and /readyz are here"})
 
 
 def exposed(found: CollectorRegistry) -> App:
@@ -69,7 +83,7 @@ def _database() -> str | None:
     return f"{len(missing)} migrations are missing: run `repondeur migrate`" if missing else None
 
 
-async def _say(send: Send, status: int, body: dict[str, str]) -> None:
+async def say(send: Send, status: int, body: dict[str, str]) -> None:
     await _answer(send, status, "application/json", json.dumps(body).encode())
 
 

@@ -34,12 +34,17 @@ class Sockets:
         drops = mail and config.postfix_maps is not None
         self.drops = bind("REPONDEUR_DROP_LISTEN", config.drop_listen) if drops else None
         self.http = _bind_http(config.http_listen) if web else None
+        self.metrics = bind("REPONDEUR_METRICS_LISTEN", config.metrics_listen)
         self.spare = None if web else config.http_listen
 
-    def named(self) -> list[tuple[str, socket.socket]]:
-        mail = (("lmtp", self.lmtp), ("smtp", self.smtp), ("drops", self.drops))
-        all_ = (*mail, ("http", self.http))
+    def mail(self) -> list[tuple[str, socket.socket]]:
+        """Where mail is taken, by name."""
+        all_ = (("lmtp", self.lmtp), ("smtp", self.smtp), ("drops", self.drops))
         return [(name, sock) for name, sock in all_ if sock is not None]
+
+    def named(self) -> list[tuple[str, socket.socket]]:
+        others = (("http", self.http), ("metrics", self.metrics))
+        return [*self.mail(), *((name, sock) for name, sock in others if sock is not None)]
 
 
 def _tls(config: Config) -> ssl.SSLContext | None:

@@ -78,11 +78,13 @@ def test_a_worker_that_fails_takes_nothing_along() -> None:
     """Its error went up into the parent's stack and removed the folder of everybody's counts; each
     worker made afterwards met all mail with 451."""
     service = Service(mode="tap", env={"REPONDEUR_WORKERS": "2"})
-    with socket.create_server((LOOPBACK, service.metrics_port)) as taken, service:
+    settle(service)
+    spool = service.folder / "data" / "spool"
+    spool.write_text("a file where a folder has to be")
+    with service:
         wait_for(lambda: "worker died" in service.log, "the end of a worker")
-        taken.close()
+        spool.unlink()
         wait_for(lambda: service.log.count('"event": "ready"') == 2, "both workers")
-        settle(service)
         for worker in children(service.pid):
             os.kill(worker, signal.SIGSTOP)  # the message goes to the other
             try:
@@ -135,6 +137,21 @@ def test_a_service_whose_writer_died_ends_to_be_started_afresh() -> None:
         _, writer = parts(service, 1)
         os.kill(writer, signal.SIGKILL)
         await_end([service.pid])
+
+
+def test_a_slow_upload_does_not_hold_up_a_stop() -> None:
+    """The stop waited for it until it was cut short, before the mail part's turn had come."""
+    with Service(mode="tap", relay=RELAY) as service, Wire(service.lmtp_port) as idle:
+        idle.expect("220")
+        with socket.create_connection((LOOPBACK, service.http_port)) as slow:
+            slow.sendall(b"POST /sign-in/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n")
+            slow.sendall(b"Expect: 100-continue\r\n\r\n")
+            assert slow.recv(100).startswith(b"HTTP/1.1 100 ")  # it is being read
+            os.kill(service.pid, signal.SIGTERM)
+            await_end([service.pid])
+            assert slow.recv(100).startswith(b"HTTP/1.1 503 ")
+        idle.expect("421 4.3.2")
+        assert "stop: cut short" not in service.log
 
 
 BRIEF = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -47,3 +48,25 @@ async def test_strangers_are_not_told_the_words_of_servers() -> None:
         "status": "not ready",
         "relay": "the relay does not answer; `repondeur doctor` says more",
     }
+
+
+async def test_who_asks_while_an_answer_is_on_its_way_gets_that_one() -> None:
+    """Anybody could have as many sessions opened with the relay as they could send requests."""
+    from repondeur.health import shared
+
+    asked = 0
+    answer = asyncio.Event()
+
+    async def check() -> None:
+        nonlocal asked
+        asked += 1
+        await answer.wait()
+
+    relay = shared(check)
+    several = [asyncio.create_task(relay()) for _ in range(20)]
+    await asyncio.sleep(0)
+    answer.set()
+    assert await asyncio.gather(*several) == [None] * 20
+    assert asked == 1
+    await relay()
+    assert asked == 2
