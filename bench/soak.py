@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import os
 import resource
-import signal
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -199,10 +198,10 @@ def _pause(seconds: float, say: Callable[[str], None]) -> int:
         settle(nodes[0])
         with loads(nodes, 3, PATIENCE_S, PACE_S) as senders:
             time.sleep(2)
-            os.kill(nodes[0].pid, signal.SIGSTOP)
+            nodes[0].pause()
             say(f"one of three nodes stands still for {seconds:.0f} s")
             time.sleep(seconds)
-            os.kill(nodes[0].pid, signal.SIGCONT)
+            nodes[0].resume()
             say("it goes on")
             time.sleep(2)
         accepted = [number for sender in senders for number in sender.accepted]

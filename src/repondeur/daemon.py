@@ -181,7 +181,7 @@ async def _mail(config: Config, sockets: Sockets, parts: AsyncExitStack) -> Rela
     parts.push_async_callback(relay.close)
     courier = Courier(batcher, relay, jobs.clock)
     parts.push_async_callback(courier.close, GRACE_S)
-    accept: Accept = Tap(batcher, courier, jobs.clock, config.tap_domain).accept
+    accept: Accept = Tap(batcher, courier, config.tap_domain).accept
     verify: Verify | None = None
     if hop is not None and forwarder is not None:
         for server in {hop, forwarder}:

@@ -152,6 +152,29 @@ def test_what_is_frozen_waits_at_home(whose: str, tmp_path: Path, sink: Sink) ->
         run_alone(run())
 
 
+def test_what_is_frozen_leaves_the_queue(
+    tmp_path: Path, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand replies may stand before a slow relay."""
+    monkeypatch.setattr(courier, "HEARTBEAT_S", 0.1)
+    sink.delay = 0.2
+
+    async def run() -> None:
+        async with sending(sink):
+            await asyncio.to_thread(sink.wait, 1)
+            await asyncio.to_thread(freeze, "domain", True)
+            await asyncio.sleep(1.0)
+            before = len(sink.received)
+            await asyncio.sleep(0.5)
+            assert len(sink.received) == before
+
+    with use_database(f"sqlite:///{tmp_path / 'test.db'}"):
+        seed()
+        pile_up(courier.CLAIMED)
+        run_alone(run())
+    assert len(sink.received) < courier.CLAIMED
+
+
 @pytest.mark.usefixtures("quick")
 def test_what_is_frozen_for_a_day_is_given_up(
     tmp_path: Path, sink: Sink, monkeypatch: pytest.MonkeyPatch

@@ -23,6 +23,7 @@ from repondeur.store.entry import Item, Outcome
 from repondeur.store.outbox import Finished
 from tests.database import use_database
 from tests.integration.test_store import item, seed
+from tests.peers.process import wait_for
 from tests.peers.sink import Sink
 
 GRACE_S = 0.2
@@ -132,6 +133,61 @@ def test_a_stop_without_the_database_is_a_stop(
     with use_database(f"sqlite:///{tmp_path / 'test.db'}"):
         seed()
         asyncio.run(stop())
+
+
+@pytest.mark.parametrize("hung", [False, True])
+def test_a_node_that_stood_still_leaves_its_queue_to_others(
+    hung: bool, tmp_path: Path, sink: Sink
+) -> None:
+    """It sent all in its hand, up to a thousand replies that another had sent meanwhile."""
+    sink.delay = 0.1
+    stood = timedelta()
+
+    async def run() -> None:
+        nonlocal stood
+        writer = batcher()
+        way = relay(f"smtp://{sink.address}", "mx.example.fr", sessions=1)
+        sender = Courier(writer, way, lambda: clock() + stood)
+        begun = clock()
+        for domain_id, id_, message in await replies(writer, 5):
+            sender.take(domain_id, id_, message, created=begun)
+        await asyncio.to_thread(sink.wait, 1)
+        if hung:
+            stood = LEASE
+            sink.delay = 0
+        await sender.close(5)
+        await way.close()
+        await writer.close()
+
+    with use_database(f"sqlite:///{tmp_path / 'test.db'}"):
+        seed()
+        asyncio.run(run())
+        assert outbox.depth(clock())[0] == 5 - len(sink.received)
+    # That whose content had left already is with the relay, and maybe the one behind it.
+    assert len(sink.received) == 5 if not hung else len(sink.received) <= 2
+
+
+def test_a_node_that_stood_still_gives_up_no_lease_of_others(tmp_path: Path, sink: Sink) -> None:
+    """Told to end, it had what another was sending by then sent by a third."""
+    sink.delay = SLOW_S
+    stood = timedelta()
+
+    async def run() -> None:
+        nonlocal stood
+        writer, way = batcher(), relay(f"smtp://{sink.address}", "mx.example.fr")
+        sender = Courier(writer, way, lambda: clock() + stood)
+        for domain_id, id_, message in await replies(writer, 3):
+            sender.take(domain_id, id_, message, created=clock())
+        await asyncio.to_thread(wait_for, lambda: "DATA" in sink.commands, "a reply on its way")
+        stood = LEASE
+        await sender.close(GRACE_S)
+        await way.close()
+        assert await writer.claim(clock(), 10) == []
+        await writer.close()
+
+    with use_database(f"sqlite:///{tmp_path / 'test.db'}"):
+        seed()
+        asyncio.run(run())
 
 
 def test_a_claim_that_had_to_wait_leaves_what_was_leased_when_it_was_asked_for(

@@ -182,6 +182,13 @@ def test_a_node_that_hung_does_not_undo_the_end_of_a_reply(
     assert journal() == [("reply", kept, ALICE)]
 
 
+def test_an_id_tells_when_it_was_made() -> None:
+    from repondeur.store.ids import made_at, new_id
+
+    assert made_at(new_id(T)) == T
+    assert made_at(new_id(T, 3)) == T + timedelta(microseconds=3)
+
+
 def test_a_lease_is_taken_over_only_when_it_has_run_out(store: str) -> None:
     from repondeur.store.outbox import claim
 

@@ -252,6 +252,19 @@ class Peer:
         if self._child is not None:
             self._end([(pid, birth(pid)) for pid in self.pids])
 
+    def pause(self) -> None:
+        """SIGSTOP the whole tree: it stands still, and nobody is told."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """It goes on as if nothing had been."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in self.pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def _end(self, tree: Iterable[tuple[int, str]]) -> None:
         assert self._child is not None
         living = [(pid, born) for pid, born in tree if born and birth(pid) == born]

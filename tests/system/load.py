@@ -12,9 +12,11 @@ from tests.peers.process import PeerError, wait_for
 from tests.peers.service import Service
 from tests.peers.sink import Sink
 from tests.peers.wire import Wire, transact
-from tests.system.house import ALICE, message
+from tests.system.house import ALICE, BOB, message, settle
 
 PAUSE_S = 0.02  # between two tries of a client that was not served
+SHOP = "boutique@example.fr"  # answers each message, so that only the rate limits replies to Bob
+BOBS = 2 * 10**6  # the number of his first message, which no client of a load reaches
 
 
 def person(number: int) -> str:
@@ -127,3 +129,22 @@ def check_kept(service: Service, accepted: Sequence[int]) -> None:
     folder = service.folder / "mail" / "example.fr" / "alice" / "new"
     kept = {email.message_from_bytes(path.read_bytes())["Message-ID"] for path in folder.iterdir()}
     assert {f"<{number}@example.org>" for number in accepted} <= kept
+
+
+def settle_shop(node: Service) -> None:
+    """The responder that Bob writes to."""
+    settle(node, SHOP, interval="0s")
+
+
+def bob_writes(node: Service, number: int) -> None:
+    with Wire(node.lmtp_port, node.host, source="") as wire:
+        wire.expect("220")
+        wire.ask("LHLO load.example", "250")
+        (reply,) = transact(wire, BOB, [SHOP], message(number, to=SHOP))
+        assert reply.code == 250
+
+
+def replies_to_bob(sink: Sink) -> int:
+    """Different ones."""
+    to_bob = [received.data for received in sink.received if received.recipients == (BOB,)]
+    return len({email.message_from_bytes(data)["Message-ID"] for data in to_bob})

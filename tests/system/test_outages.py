@@ -16,7 +16,16 @@ from tests.peers.process import LOOPBACK, wait_for
 from tests.peers.service import Service
 from tests.peers.sink import Sink
 from tests.system.house import settle
-from tests.system.load import Load, check, grown, loads
+from tests.system.load import (
+    BOBS,
+    Load,
+    bob_writes,
+    check,
+    grown,
+    loads,
+    replies_to_bob,
+    settle_shop,
+)
 
 SECRET = "one-for-all-nodes-and-long-enough-to-be-a-key"
 PATIENCE_S = 30.0  # longer than the 15 s after which a node that is cut off says 451
@@ -144,19 +153,27 @@ def test_a_node_is_cut_off_from_the_database() -> None:
         postgres.database("fleet")
         env = settings(f"postgresql://{USER}@{net.database}:{postgres.port}/fleet")
         env["REPONDEUR_TRUSTED_CLIENTS"] = f"{net.range},127.0.0.0/8"
+        env["REPONDEUR_REPLIES_PER_HOUR"] = "3"
         relay = f"smtp://{sink.address}"
         far = stack.enter_context(Service(relay=relay, env=env, host=net.node, prefix=net.prefix))
         near = stack.enter_context(Service(relay=relay, env=env))
         settle(near)
+        settle_shop(near)
         with loads([far, near], 2, PATIENCE_S) as senders:
             all_grown(senders, 30)
+            for number, node in enumerate((far, near), BOBS):
+                bob_writes(node, number)
             net.cut()
             wait_for(lambda: senders[0].refused, "a refused message")
             grown(senders[1], 30)
+            bob_writes(near, BOBS + 2)
             net.mend()
             all_grown(senders, 30)
+            for number, node in enumerate((far, near), BOBS + 3):
+                bob_writes(node, number)
         assert refusals(senders) == {"451 4.3.0"}
-        assert check(sink, accepted(senders)) == 0
+        assert check(sink, accepted(senders)) == 2  # two of Bob's three replies: he is one person
+        assert replies_to_bob(sink) == 3
 
 
 def whole_history() -> bool:

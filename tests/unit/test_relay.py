@@ -183,6 +183,30 @@ async def test_relay_that_is_away_is_not_asked_again_at_once() -> None:
             assert (await out.send(outgoing())).code == 250
 
 
+@pytest.mark.parametrize("extensions", [EXTENSIONS, ()], ids=["pipelined", "plain"])
+@pytest.mark.parametrize("asked", [0, 1, 2])
+async def test_a_reply_that_is_not_ours_any_more_is_not_sent(
+    asked: int, extensions: tuple[str, ...]
+) -> None:
+    """asked: how often it still is. It is asked for in the queue, and when its content may go; the
+    others go by another session."""
+    answers = iter([True] * asked)
+    people = [f"{n}@example.net" for n in range(4)]
+    with Sink(extensions) as sink:
+        async with relay_to(f"smtp://{sink.address}", sessions=1) as out:
+            first = out.send(outgoing())
+            left = out.send(outgoing("left@example.net"), lambda: next(answers, False))
+            behind = [out.send(outgoing(each)) for each in people]
+            await asyncio.wait([first, left, *behind])
+            assert left.cancelled() == (asked < 2)
+            assert {each.result().code for each in (first, *behind)} == {250}
+        assert sink.connections == (2 if asked == 1 else 1)
+        assert len([line for line in sink.commands if "left@" in line]) == min(asked, 1)
+    received = {each.recipients[0] for each in sink.received}
+    assert ("left@example.net" in received) == (asked == 2)
+    assert len(received) == 5 + (asked == 2)
+
+
 async def test_smtputf8_needs_the_relays_word() -> None:
     with Sink(("PIPELINING",)) as sink:
         async with relay_to(f"smtp://{sink.address}") as out:
@@ -227,6 +251,14 @@ async def test_sign_in_over_tls_on_loopback_when_required() -> None:
             sent = await out.send(outgoing())
         assert sent.code == 0
         assert "ertificate" in sent.text
+
+
+async def test_folder_takes_no_reply_that_is_not_ours_any_more(tmp_path: Path) -> None:
+    async with relay_to(f"maildir:{tmp_path}") as out:
+        left = out.send(outgoing(), lambda: False)
+        await asyncio.wait([left])
+        assert left.cancelled()
+    assert not (tmp_path / "new").exists()
 
 
 async def test_folder_keeps_the_reply_with_its_envelope(tmp_path: Path) -> None:

@@ -83,9 +83,10 @@ class Batcher:
         found: list[outbox.Waiting] = await self._writer.run(self._calls.claim, t, limit)
         return found
 
-    async def set_lease(self, keys: Sequence[tuple[int, int]], lease: timedelta) -> None:
-        """Keep replies for longer, or, with none, give them up."""
-        await self._writer.run(self._calls.set_lease, keys, lease)
+    async def set_lease(self, keys: Sequence[tuple[int, int]], lease: timedelta) -> set[int]:
+        """Keep replies for longer, or, with none, give them up. Which domains are frozen."""
+        frozen: set[int] = await self._writer.run(self._calls.set_lease, keys, lease)
+        return frozen
 
     async def close(self) -> None:
         """Write what is left, then end the processes."""

@@ -41,6 +41,21 @@ IN_HAND = Gauge(
 )
 
 
+class _InHand:
+    """A reply that this process is sending, and until when its lease is ours for sure."""
+
+    __slots__ = ("_clock", "sending", "sure")
+
+    def __init__(self, clock: Callable[[], datetime], sure: datetime) -> None:
+        self._clock = clock
+        self.sure = sure
+        self.sending: asyncio.Future[Sent]
+
+    def ours(self) -> bool:
+        """Whether nobody else may be sending it: this process may have stood still."""
+        return self._clock() < self.sure
+
+
 class Courier:
     """Sends what the batcher has committed, and what nobody else is sending."""
 
@@ -48,7 +63,7 @@ class Courier:
         self._batcher = batcher
         self._relay = relay
         self._clock = clock
-        self._in_hand: dict[tuple[int, int], asyncio.Future[Sent]] = {}
+        self._in_hand: dict[tuple[int, int], _InHand] = {}
         self._passed: deque[tuple[datetime, tuple[int, int]]] = deque()  # leased, not in hand
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
@@ -60,18 +75,28 @@ class Courier:
         ]
 
     def take(
-        self, domain_id: int, id_: int, message: Outgoing, *, created: datetime, attempts: int = 0
+        self,
+        domain_id: int,
+        id_: int,
+        message: Outgoing,
+        *,
+        created: datetime,
+        attempts: int = 0,
+        leased: datetime | None = None,
     ) -> None:
-        """Send a reply that is leased to this process. Beyond the limit it is given up, to be
-        claimed by whoever has room first."""
+        """Send a reply that is leased to this process, since `leased` or since it was made. Beyond
+        the limit it is given up, to be claimed by whoever has room first."""
         key = (domain_id, id_)
         if key in self._in_hand:
             return
+        leased = leased or created
         if self._stop.is_set() or len(self._in_hand) >= IN_HAND_LIMIT:
-            self._passed.append((self._clock(), key))
+            self._passed.append((leased, key))
             return
-        self._in_hand[key] = sending = self._relay.send(message)
-        sending.add_done_callback(partial(self._sent, key, message.recipient, created, attempts))
+        self._in_hand[key] = held = _InHand(self._clock, leased + SURE)
+        held.sending = self._relay.send(message, held.ours)
+        done = partial(self._sent, key, message.recipient, created, attempts)
+        held.sending.add_done_callback(done)
         IN_HAND.set(len(self._in_hand))
 
     async def close(self, grace: float) -> None:
@@ -79,12 +104,13 @@ class Courier:
         self._stop.set()
         self._claim_now.set()
         # A claim that is under way ends: what it has leased is given up too.
-        ending: list[asyncio.Future[Any]] = [*self._rounds, *self._in_hand.values()]
+        sending = [held.sending for held in self._in_hand.values()]
+        ending: list[asyncio.Future[Any]] = [*self._rounds, *sending]
         await asyncio.wait(ending, timeout=grace)
-        left = list(self._in_hand)
-        for sending in self._in_hand.values():
-            sending.cancel()
-        await asyncio.gather(*self._in_hand.values(), return_exceptions=True)
+        left = [key for key, held in self._in_hand.items() if held.ours()]
+        for each in sending:
+            each.cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
         left += self._passed_over(len(self._passed))
         if left:
             with suppress(Error, WorkshopLostError):  # nor are they renewed: they run out
@@ -102,6 +128,8 @@ class Courier:
         del self._in_hand[key]
         IN_HAND.set(len(self._in_hand))
         if sending.cancelled():
+            if not self._stop.is_set():
+                log.info("reply left to whoever has its lease", id=key[1], to=recipient)
             return
         sent = sending.result()
         if sent.code // 100 == 2:
@@ -138,14 +166,22 @@ class Courier:
         if passed := self._passed_over(room):
             await self._batcher.set_lease(passed, GIVEN_UP)
         self._more = False  # also where the database is away
-        found = await self._batcher.claim(self._clock(), min(room, CLAIMED))
+        asked = self._clock()
+        found = await self._batcher.claim(asked, min(room, CLAIMED))
         self._more = bool(found)
         for row in found:
             if row.frozen:
                 self._hold(row)
                 continue
             message = Outgoing(row.sender, row.recipient, row.data, row.smtputf8)
-            self.take(row.domain_id, row.id, message, created=row.created, attempts=row.attempts)
+            self.take(
+                row.domain_id,
+                row.id,
+                message,
+                created=row.created,
+                attempts=row.attempts,
+                leased=asked,
+            )
         if found and all(row.frozen for row in found):
             self._claim_now.set()  # what else is due stands behind them
 
@@ -163,13 +199,24 @@ class Courier:
     def _passed_over(self, limit: int) -> list[tuple[int, int]]:
         """Up to `limit` replies that are not in hand, but leased to this process for sure."""
         oldest = self._clock() - SURE
-        while self._passed and self._passed[0][0] < oldest:
-            self._passed.popleft()
-        return [self._passed.popleft()[1] for _ in range(min(limit, len(self._passed)))]
+        found: list[tuple[int, int]] = []
+        while self._passed and len(found) < limit:
+            leased, key = self._passed.popleft()
+            if leased > oldest:
+                found.append(key)
+        return found
 
     async def _heartbeat(self) -> None:
-        if self._in_hand:
-            await self._batcher.set_lease(list(self._in_hand), LEASE)
+        if not self._in_hand:
+            return
+        asked = self._clock()
+        ours = [(domain_id, held) for (domain_id, _), held in self._in_hand.items() if held.ours()]
+        # Also what may be another's by now: where it is not, nobody should take it over from the
+        # relay that has it.
+        frozen = await self._batcher.set_lease(list(self._in_hand), LEASE)
+        for domain_id, held in ours:
+            # What staff have frozen leaves the queue; whoever claims it next holds it back.
+            held.sure = asked if domain_id in frozen else asked + SURE
 
     async def _every(
         self, seconds: float, work: Callable[[], Awaitable[None]], sooner: asyncio.Event

@@ -42,6 +42,7 @@ from repondeur.rules.address import unwrap_tap
 from repondeur.rules.headers import split
 from repondeur.rules.model import Envelope
 from repondeur.store.entry import Item, Outcome
+from repondeur.store.ids import made_at
 
 log = structlog.get_logger(__name__)
 
@@ -53,12 +54,9 @@ OK = Status(250, "2.0.0", "Accepted")
 class Tap:
     """Answers only. An unknown recipient is met with 250 and silence."""
 
-    def __init__(
-        self, batcher: Batcher, courier: Courier, clock: Callable[[], datetime], tap_domain: str
-    ) -> None:
+    def __init__(self, batcher: Batcher, courier: Courier, tap_domain: str) -> None:
         self._batcher = batcher
         self._courier = courier
-        self._clock = clock
         self._tap_domain = tap_domain
 
     async def accept(self, incoming: Incoming) -> list[Status]:
@@ -78,7 +76,7 @@ class Tap:
             tell_deferred(incoming.sender, len(items), error)
             return [AWAY] * len(items)
         for item, outcome in zip(items, outcomes, strict=True):
-            _send_off(item.envelope, outcome, self._courier, self._clock())
+            _send_off(item.envelope, outcome, self._courier)
         return [OK] * len(items)
 
 
@@ -161,7 +159,7 @@ class Inline:
         for recipient, each in zip(recipients, placed, strict=True):
             if each.outcome is not None:
                 envelope = Envelope(incoming.sender, recipient)
-                _send_off(envelope, each.outcome, self._courier, self._clock())
+                _send_off(envelope, each.outcome, self._courier)
         return [each.status or AWAY for each in placed]
 
     def _arrival(self, incoming: Incoming, recipients: list[str]) -> Arrival:
@@ -226,7 +224,7 @@ def _needs_smtputf8(incoming: Incoming, target: str) -> bool:
     return not (known and header.isascii() and incoming.sender.isascii() and target.isascii())
 
 
-def _send_off(envelope: Envelope, outcome: Outcome, courier: Courier, t: datetime) -> None:
+def _send_off(envelope: Envelope, outcome: Outcome, courier: Courier) -> None:
     """After the commit: one log line and one count for a silence; a reply leaves."""
     reason = outcome.decision.reason.value
     MESSAGES.labels(reason).inc()
@@ -241,4 +239,4 @@ def _send_off(envelope: Envelope, outcome: Outcome, courier: Courier, t: datetim
         )
     else:
         message = Outgoing(reply.sender, reply.recipient, reply.data, reply.smtputf8)
-        courier.take(outcome.domain_id, outcome.id, message, created=t)
+        courier.take(outcome.domain_id, outcome.id, message, created=made_at(outcome.id))

@@ -34,9 +34,14 @@ class Sent:
     text: str
 
 
+def always() -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One message for one recipient. blocks: its content with CRLF, from the start each time."""
+    """One message for one recipient. blocks: its content with CRLF, from the start each time.
+    still: asked right before it leaves; where not, it is cancelled."""
 
     sender: str
     recipient: str
@@ -45,6 +50,7 @@ class Letter:
     eight_bit: bool
     smtputf8: bool
     silent: bool  # ask for no delivery reports
+    still: Callable[[], bool] = always
 
 
 class _Errand:
@@ -59,6 +65,11 @@ class _Errand:
     def settle(self, sent: Sent) -> None:
         if not self.answer.done():  # who asked may have gone
             self.answer.set_result(sent)
+
+    def wanted(self) -> bool:
+        if not self.letter.still():
+            self.answer.cancel()
+        return not self.answer.done()
 
 
 class Pool:
@@ -133,7 +144,7 @@ class Pool:
     def _next(self) -> _Errand | None:
         while self._waiting:
             errand = self._waiting.popleft()
-            if not errand.answer.done():
+            if errand.wanted():
                 return errand
         return None
 
@@ -204,6 +215,8 @@ class Pool:
                 code, text = await _envelope(wire, letter, written=written)
                 written = False
                 if code == 354:
+                    if not current.wanted():  # it stood here for too long: nothing was handed over
+                        return
                     handed_over = True
                     follower = self._companion(wire)
                     ahead = _commands(wire, follower.letter) if follower is not None else b""

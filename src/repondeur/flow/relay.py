@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import re
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from repondeur.flow.maildir import Maildir
-from repondeur.flow.pool import SESSIONS, Letter, Pool, Sent
+from repondeur.flow.pool import SESSIONS, Letter, Pool, Sent, always
 from repondeur.flow.wire import connect_smtp
 
 __all__ = ["MaildirRelay", "Outgoing", "Relay", "Sent", "SmtpRelay", "relay"]
@@ -37,8 +38,8 @@ class Outgoing:
 class Relay(Protocol):
     """Takes replies. A message sent again after code 0 may arrive twice, never not at all."""
 
-    def send(self, message: Outgoing) -> asyncio.Future[Sent]:
-        """What becomes of it: no exception but CancelledError."""
+    def send(self, message: Outgoing, still: Callable[[], bool] = always) -> asyncio.Future[Sent]:
+        """What becomes of it: no exception but CancelledError. still: see Letter."""
 
     async def check(self) -> str | None:
         """None when replies can leave, else what is wrong."""
@@ -52,7 +53,7 @@ class SmtpRelay:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    def send(self, message: Outgoing) -> asyncio.Future[Sent]:
+    def send(self, message: Outgoing, still: Callable[[], bool] = always) -> asyncio.Future[Sent]:
         return self._pool.send(
             Letter(
                 sender=message.sender,
@@ -62,6 +63,7 @@ class SmtpRelay:
                 eight_bit=not message.data.isascii(),
                 smtputf8=message.smtputf8,
                 silent=True,
+                still=still,
             )
         )
 
@@ -79,10 +81,12 @@ class MaildirRelay:
         self._folder = folder
         self._maildir = Maildir(folder, hostname)
 
-    def send(self, message: Outgoing) -> asyncio.Future[Sent]:
-        return asyncio.get_running_loop().create_task(self._keep(message))
+    def send(self, message: Outgoing, still: Callable[[], bool] = always) -> asyncio.Future[Sent]:
+        return asyncio.get_running_loop().create_task(self._keep(message, still))
 
-    async def _keep(self, message: Outgoing) -> Sent:
+    async def _keep(self, message: Outgoing, still: Callable[[], bool]) -> Sent:
+        if not still():
+            raise asyncio.CancelledError
         envelope = f"Return-Path: <{message.sender}>\r\nX-Original-To: {message.recipient}\r\n"
         try:
             await self._maildir.deliver(envelope.encode(), message.data)

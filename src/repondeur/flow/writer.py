@@ -129,9 +129,10 @@ class Writer:
         # Those whose fate is here, or on its way here again, have left.
         return [each for each in found if (each.domain_id, each.id) not in self._unwritten]
 
-    def set_lease(self, keys: Sequence[tuple[int, int]], lease: timedelta) -> None:
+    def set_lease(self, keys: Sequence[tuple[int, int]], lease: timedelta) -> set[int]:
         """It begins now, however long this had to wait."""
-        _fresh(outbox.set_lease, keys, self._clock() + lease)
+        frozen: set[int] = _fresh(outbox.set_lease, keys, self._clock() + lease)
+        return frozen
 
     def close(self) -> None:
         """When all is worked on: end what belongs to this process."""

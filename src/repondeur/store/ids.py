@@ -24,3 +24,8 @@ def first_id(t: datetime) -> int:
 def new_id(t: datetime, nth: int = 0) -> int:
     """An id for the `nth` row that is made at `t`: each of a batch has a microsecond of its own."""
     return first_id(t) + (nth << _RANDOM_BITS) | randbits(_RANDOM_BITS)
+
+
+def made_at(id_: int) -> datetime:
+    """When the batch of an id began, to the microseconds of its rows."""
+    return _START + (id_ >> _RANDOM_BITS) * _MICROSECOND

@@ -125,13 +125,15 @@ def _frozen(db: Cursor, domains: Iterable[int]) -> set[int]:
     return {row[0] for row in db.fetchall()}
 
 
-def set_lease(keys: Sequence[tuple[int, int]], until: datetime) -> None:
-    """Keep rows for longer (a heartbeat), or give them up at once (a graceful stop)."""
+def set_lease(keys: Sequence[tuple[int, int]], until: datetime) -> set[int]:
+    """Keep rows for longer (a heartbeat), or give them up at once (a graceful stop). Those of their
+    domains that are frozen: no reply of theirs is to leave."""
     with transaction.atomic(), cursor(prepared=True) as db:
         db.executemany(
             "UPDATE outbox SET lease_until = %s WHERE domain_id = %s AND id = %s",
             [(to_ms(until), domain_id, id_) for domain_id, id_ in keys],
         )
+        return _frozen(db, {domain_id for domain_id, _ in keys})
 
 
 def depth(t: datetime) -> tuple[int, float]:
