@@ -34,6 +34,7 @@ from repondeur.mail.read import read
 from repondeur.rules.decide import decide
 from repondeur.rules.model import Envelope, Policy
 from repondeur.store import hot, lookup, outbox
+from repondeur.store.checkpoint import Checkpointer
 from repondeur.store.entry import Entry, Item, Outcome
 from repondeur.store.lookup import Destination
 from repondeur.store.outbox import Finished
@@ -105,6 +106,7 @@ class Writer:
         self._hostname = hostname
         self._porter = Partner("porter", mailboxes.deliver) if mailboxes else None
         self._abroad = abroad
+        self._checkpointer = Checkpointer()
         self._unwritten: set[tuple[int, int]] = set()  # fates that are not written yet
 
     def work(
@@ -138,6 +140,7 @@ class Writer:
         """When all is worked on: end what belongs to this process."""
         if self._porter is not None:
             self._porter.close()
+        self._checkpointer.close()
         connection.close()
 
     # --- what has come --------------------------------------------------------------------------
@@ -333,6 +336,7 @@ class Writer:
         )
         self._unwritten.difference_update((each.domain_id, each.id) for each in finished)
         BATCH.observe(len(items))
+        self._checkpointer.written(len(items) + len(finished))
         return outcomes
 
 
