@@ -104,7 +104,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=2000, help=f"of one run; {FEW}")
     parser.add_argument("--users", type=int, default=2000, help="addresses with a responder")
     parser.add_argument("--sessions", type=int, default=10, help="LMTP sessions, kept open")
-    parser.add_argument("--latency-runs", type=int, default=2)
+    parser.add_argument("--latency-runs", type=int, default=5)
     parser.add_argument("--latency-seconds", type=float, default=8.0)
     parser.add_argument("--quick", action="store_true", help="3 shorter rounds, about 2 minutes")
     parser.add_argument("--only", nargs="*", help="systems whose name has one of these words")

@@ -125,6 +125,7 @@ def growth(minutes: Sequence[Minute]) -> tuple[list[str], list[str]]:
         ("memory, MiB", MEMORY_MOST, 0.0, median, lambda _: True, lambda m: m.memory / MIB),
         ("open files", 1.0, FILES_MORE, median, lambda _: True, lambda m: m.files),
         ("p50, ms", LATENCY_MOST, 0.0, min, lambda m: m.others <= CALM, lambda m: m.p50),
+        ("p99, ms", LATENCY_MOST, 0.0, min, lambda m: m.others <= CALM, lambda m: m.p99),
     ]
     for name, most, more, of, counts, figure in looks:
         before = [figure(minute) for minute in first if counts(minute)]

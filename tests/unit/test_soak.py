@@ -19,6 +19,7 @@ def test_each_figure_that_grows_is_told() -> None:
         ({"memory": 100 * MIB}, "memory, MiB: from 90.00 to 100.00"),
         ({"files": 34}, "open files: from 28.00 to 34.00"),
         ({"p50": 4.6}, "p50, ms: from 3.00 to 4.60"),
+        ({"p99": 14.0}, "p99, ms: from 9.00 to 14.00"),
     ):
         assert growth([*FLAT[:7], *[replace(FLAT[0], **changed)] * 3]) == ([words], [])
 
@@ -28,7 +29,8 @@ def test_a_busy_minute_says_nothing_of_latency_and_all_of_memory() -> None:
     assert growth([*FLAT[:7], busy, FLAT[0], FLAT[0]]) == ([], [])
     grown, unseen = growth([*FLAT[:7], busy, busy, busy])
     assert grown == ["memory, MiB: from 90.00 to 100.00"]
-    assert unseen == ["p50, ms: others took more than 25% of the cores in all minutes"]
+    words = "others took more than 25% of the cores in all minutes"
+    assert unseen == [f"p50, ms: {words}", f"p99, ms: {words}"]
 
 
 def test_too_few_minutes_show_nothing() -> None:
