@@ -48,6 +48,8 @@ class Taken:
     async def verify(self, recipient: str) -> Verdict:
         if recipient.startswith("nobody"):
             return Verdict(Status(550, "5.1.1", "no such user"))
+        if recipient.startswith("later"):
+            return Verdict(Status(451, "4.3.0", "try again later"))
         return Verdict(alone=recipient.startswith("alone"))
 
 

@@ -80,6 +80,27 @@ def test_limits(start: Start) -> None:
         assert wire.closed()
 
 
+def test_a_client_could_ask_for_recipients_without_end(start: Start) -> None:
+    limits = Limits(max_chatter=4, max_errors=2)
+    smtp = start(limits=limits, protocol="smtp", keep_message=True)
+    with smtp as taken, Wire(taken.port) as wire:
+        wire.expect("220")
+        for line in ("EHLO me", "MAIL FROM:<a@x>", "RCPT TO:<b@x>"):
+            wire.ask(line, "250")
+        for number in range(3):  # no errors: mail servers pass on what spam is written to
+            wire.ask(f"RCPT TO:<nobody{number}@x>", "550 5.1.1")
+        wire.ask("DATA", "354")
+        wire.data(b"A message: the count begins anew")
+        wire.expect("250 2.0.0")
+        wire.ask("MAIL FROM:<a@x>", "250")
+        for _ in range(6):  # it may be there in a minute
+            wire.ask("RCPT TO:<later@x>", "451 4.3.0")
+        for number in range(4):
+            wire.ask(f"RCPT TO:<nobody{number}@x>", "550 5.1.1")
+        wire.expect("421 4.7.0 Too many commands")
+        assert wire.closed()
+
+
 def test_chatter_without_a_message_ends(start: Start) -> None:
     """A flood of NOOP held up everybody else."""
     with start(limits=Limits(max_chatter=4)) as taken, Wire(taken.port) as wire:
@@ -120,7 +141,7 @@ def test_peer_by_any_kind_of_address(start: Start) -> None:
 
     listen = {"LMTP": "[::]:0", "SMTP": "off", "HTTP": "off"}
     config = load({f"REPONDEUR_{part}_LISTEN": place for part, place in listen.items()})
-    sock = Sockets(config, "mail").lmtp
+    sock = Sockets(config, mail=True, web=False).lmtp
     trusted = (ipaddress.ip_network("127.0.0.1/32"), ipaddress.ip_network("::1/128"))
     with start(trusted=trusted, sock=sock) as taken:
         for host, source, answer in [

@@ -32,7 +32,9 @@ class Limits:
     max_connections: int = 500  # Postfix opens 20 per destination; room for a fleet in front
     max_recipients: int = 1000  # RFC 5321 §4.5.3.1.8 asks for 100; Postfix sends up to 50
     max_errors: int = 20  # as Postfix's smtpd_hard_error_limit
-    max_chatter: int = 1000  # commands without a message; Postfix counts 100 of NOOP and RSET
+    # Commands without a message; Postfix counts 100 of NOOP and RSET. And recipients refused for
+    # good, which are no errors of the trusted mail servers that pass spam on to us.
+    max_chatter: int = 1000
     max_line: int = 2048  # a command: a tap address is up to 64 + 255 octets, UTF-8 included
     command_timeout: float = 300.0  # RFC 5321 §4.5.3.2.7
     data_timeout: float = 180.0  # between two blocks; RFC 5321 §4.5.3.2.5
@@ -50,7 +52,7 @@ class Wish(enum.Enum):
 
 class Dialogue:
     """One session's state. `out` gathers the replies; whoever sends them empties it. `chatter`:
-    commands since the last message, but for those that make one.
+    commands since the last message, but for those that make one, and refused recipients.
 
     verifies: recipients are asked about one by one. offers_tls: STARTTLS can be done.
     """
@@ -117,6 +119,7 @@ class Dialogue:
         """Take an address in, or refuse it."""
         alone = self._alone or (verdict.alone and bool(self.recipients))
         if verdict.refusal is not None:
+            self.chatter += verdict.refusal.code >= 500
             self.status(verdict.refusal)
         elif alone or len(self.recipients) >= self._limits.max_recipients:
             # A queueing client sends the next ones in further transactions. RFC 5321 §4.5.3.1.8
