@@ -121,7 +121,7 @@ async def _work(
         else:  # the panel's own mail leaves by it
             relay = relay_to(str(config.relay), config.hostname)
             parts.push_async_callback(relay.close)
-        checks = {"relay": shared(relay.check)}
+        checks = {"relay": shared(relay.check, "no answer")}
         if sockets.http is not None:
             _http(sockets.http, application(checks), parts)
         works = [systemd.watchdog(beat or systemd.alive), *jobs.every(config, holder)]

@@ -16,36 +16,42 @@ from repondeur.api.door import App, Receive, Scope, Send
 from repondeur.store import migrate
 
 AWAY = "does not answer; `repondeur doctor` says more"
+# A server that stands still is as one that is away, and who asks, as a proxy, waits no longer.
+PATIENCE_S = 5.0
 
 Check = Callable[[], Awaitable[str | None]]  # None: well; else what is wrong
 
 
-def shared(check: Check) -> Check:
+def shared(check: Check, late: str) -> Check:
     """Who asks while an answer is on its way gets that one: anybody may ask, as often as they like,
-    and each question is a session with the relay."""
+    and each question is a session with the relay. late: the answer where none comes in time."""
     running: asyncio.Future[str | None] | None = None
 
     async def ask() -> str | None:
         nonlocal running
         if running is None or running.done():
             running = asyncio.ensure_future(check())
-        return await asyncio.shield(running)
+        await asyncio.wait([running], timeout=PATIENCE_S)
+        return running.result() if running.done() else late
 
     return ask
 
 
 def health(checks: Mapping[str, Check], rest: App) -> App:
     """The two paths, and `rest` for all others."""
+    database = shared(sync_to_async(_database), f"the database {AWAY}")
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/healthz":
             await say(send, 200, {"status": "alive"})
         elif scope["path"] == "/readyz":
-            found = {name: await check() for name, check in checks.items()}
+            missing, *found = await asyncio.gather(database(), *(ask() for ask in checks.values()))
             # Anybody may ask: what is wrong, but not the addresses and names in a server's words.
-            wrong = {name: f"the {name} {AWAY}" for name, text in found.items() if text is not None}
-            if database := await sync_to_async(_database)():
-                wrong["database"] = database
+            wrong = {
+                name: f"the {name} {AWAY}" for name, text in zip(checks, found, strict=True) if text
+            }
+            if missing:
+                wrong["database"] = missing
             status = "not ready" if wrong else "ready"
             await say(send, 503 if wrong else 200, {"status": status, **wrong})
         else:

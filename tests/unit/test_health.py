@@ -62,7 +62,7 @@ async def test_who_asks_while_an_answer_is_on_its_way_gets_that_one() -> None:
         asked += 1
         await answer.wait()
 
-    relay = shared(check)
+    relay = shared(check, "late")
     several = [asyncio.create_task(relay()) for _ in range(20)]
     await asyncio.sleep(0)
     answer.set()
@@ -70,3 +70,24 @@ async def test_who_asks_while_an_answer_is_on_its_way_gets_that_one() -> None:
     assert asked == 1
     await relay()
     assert asked == 2
+
+
+async def test_what_stands_still_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frozen database held up /readyz, and a silent relay for half a minute."""
+    from repondeur import health
+
+    monkeypatch.setattr(health, "PATIENCE_S", 0.05)
+    asked = 0
+
+    async def check() -> str | None:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.2)
+        return None
+
+    relay = health.shared(check, "late")
+    assert [await relay(), await relay()] == ["late", "late"]
+    await asyncio.sleep(0.2)
+    assert asked == 1  # the second waited for the first one's answer
+    monkeypatch.setattr(health, "PATIENCE_S", 5.0)
+    assert await relay() is None
