@@ -81,13 +81,13 @@ def test_limits(start: Start) -> None:
 
 
 def test_a_client_could_ask_for_recipients_without_end(start: Start) -> None:
-    limits = Limits(max_chatter=4, max_errors=2)
+    limits = Limits(max_chatter=5, max_errors=2)
     smtp = start(limits=limits, protocol="smtp", keep_message=True)
     with smtp as taken, Wire(taken.port) as wire:
         wire.expect("220")
         for line in ("EHLO me", "MAIL FROM:<a@x>", "RCPT TO:<b@x>"):
             wire.ask(line, "250")
-        for number in range(3):  # no errors: mail servers pass on what spam is written to
+        for number in range(3):  # no errors: spam that a server passes on
             wire.ask(f"RCPT TO:<nobody{number}@x>", "550 5.1.1")
         wire.ask("DATA", "354")
         wire.data(b"A message: the count begins anew")
@@ -95,7 +95,7 @@ def test_a_client_could_ask_for_recipients_without_end(start: Start) -> None:
         wire.ask("MAIL FROM:<a@x>", "250")
         for _ in range(6):  # it may be there in a minute
             wire.ask("RCPT TO:<later@x>", "451 4.3.0")
-        for number in range(4):
+        for number in range(5):
             wire.ask(f"RCPT TO:<nobody{number}@x>", "550 5.1.1")
         wire.expect("421 4.7.0 Too many commands")
         assert wire.closed()
