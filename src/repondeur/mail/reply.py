@@ -27,7 +27,7 @@ NAME_LIMIT = 100  # characters of a display name: longer ones are somebody's jok
 REFERENCES_LIMIT = 20  # ids, design §6
 ID_LIMIT = 250  # octets of an id that is quoted back; RFC 5322 §2.1.1 has 998 for the whole line
 FIXED_KEPT = 256  # responders whose unchanging parts are kept: texts of some KB each
-AUTO = "Auto: "
+AUTO = "Auto: "  # in every language: docs/decisions/0012
 NO_SUBJECT = {"fr": "votre message", "de": "Ihre Nachricht", "es": "su mensaje",
               "it": "il suo messaggio", "nl": "uw bericht", "pt": "a sua mensagem",
               "pl": "Państwa wiadomość"}  # fmt: skip
