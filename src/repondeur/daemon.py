@@ -8,25 +8,23 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import gc
-import logging
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, TextIO, cast
+from typing import Literal
 
 import structlog
 import uvicorn
 import uvloop
 from django.db import Error, connection
 
-from repondeur import jobs, metrics, project, systemd
+from repondeur import jobs, logs, metrics, project, systemd
 from repondeur.api.door import App, Receive, Scope, Send
 from repondeur.config import Config, Listen
 from repondeur.flow.batcher import Batcher
@@ -72,7 +70,7 @@ def serve(config: Config, only: Only | None = None) -> int:
     The schema is brought up to date under a lock, unless REPONDEUR_MIGRATE=no leaves that to
     `repondeur migrate`; the service then says in /readyz what is missing.
     """
-    set_up_logging(config)
+    logs.set_up(config.log_level, config.log_format)
     with suppress(OSError, AttributeError):  # a C library that has no such thing
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, HEAPS)
     if config.migrate:
@@ -283,45 +281,3 @@ async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-
-
-class _Lines:
-    """Standard output, as far as it takes them. A line that cannot be written, on a full disk or
-    without a reader, is lost: an error would reach the mail that it speaks of."""
-
-    def write(self, text: str) -> None:
-        with suppress(OSError):
-            sys.stdout.write(text)
-
-    def flush(self) -> None:
-        with suppress(OSError):
-            sys.stdout.flush()
-
-
-def set_up_logging(config: Config) -> None:
-    """One line per event on standard output: JSON for machines, or for a person at a console."""
-    lines = cast("TextIO", _Lines())
-    level = getattr(logging, config.log_level.upper())
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    shared: list[structlog.typing.Processor] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    if config.log_format == "json":
-        structlog.configure(
-            processors=[
-                *shared,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(default=str),
-            ],
-            wrapper_class=structlog.make_filtering_bound_logger(level),
-            logger_factory=structlog.WriteLoggerFactory(lines),
-            cache_logger_on_first_use=True,
-        )
-    else:
-        structlog.configure(
-            processors=[*shared, structlog.dev.ConsoleRenderer()],
-            wrapper_class=structlog.make_filtering_bound_logger(level),
-            logger_factory=structlog.PrintLoggerFactory(lines),
-            cache_logger_on_first_use=True,
-        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import closing
 from http.client import HTTPConnection
@@ -84,3 +85,14 @@ def test_what_is_wrong_with_a_request_is_one_line_of_the_log(
         "event": "web: refused", "level": "warning", "path": "/sign-in/", "status": status,
     }  # fmt: skip
     assert why in line["why"]
+
+
+def test_what_is_no_http_is_a_line_as_the_others(service: Service) -> None:
+    """A library's words stood bare among the JSON."""
+    before = len(service.output.read_text().splitlines())
+    with socket.create_connection((LOOPBACK, service.http_port), timeout=10) as scanner:
+        scanner.sendall(b"\x16\x03\x01\x02\r\n\r\n")
+        assert scanner.recv(100).startswith(b"HTTP/1.1 400 ")
+    (said,) = service.output.read_text().splitlines()[before:]
+    found = json.loads(said)
+    assert (found["event"], found["text"]) == ("library", "Invalid HTTP request received.")
