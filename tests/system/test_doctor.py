@@ -275,7 +275,24 @@ def test_where_the_mail_goes_and_who_needs_signatures(
     ]
     (dkim,) = (f for f in found if f.check == "dkim")
     assert dkim.text.startswith("here.example: ")  # away.example has p=none
+    assert "--address NAME@here.example --sender YOU" in dkim.mend
     assert levels(network.domains(set(), resolver))["mx"] == "unknown"
+
+
+def test_domains_that_were_not_asked_are_told(
+    store: None, resolver: dns.resolver.Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from repondeur.hosting.doctor import network
+
+    monkeypatch.setattr(network, "DOMAINS_ASKED", 2)
+    add("away.example")
+    add("here.example")
+    ours = {"mx.hoster.example"}
+    assert not [f for f in network.domains(ours, resolver) if "not asked" in f.text]
+    add("later.example")
+    (more,) = (f for f in network.domains(ours, resolver) if "not asked" in f.text)
+    assert more.text.startswith("1 further domains with responders, by name after here.example,")
+    assert (more.check, str(more.level)) == ("mx", "unknown")
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,7 @@ HOPS = {"accepted": "ok", "copied": "ok", "decided": "ok", "returned": "ok", "le
 def test_check_follows_a_message_along_its_whole_way(hoster: Hoster) -> None:
     status, levels, words = checked(hoster)
     assert (status, {**levels, **HOPS}) == (0, levels), words
+    assert levels["signing"] == "ok"
     assert levels["shadow"] == "warning"  # sales@ is the hoster's alias, and keeps no copy
     assert at("sales") in words
     for made in ("repondeur-check-", "claire."):

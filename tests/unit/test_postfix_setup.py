@@ -15,7 +15,7 @@ from tests.peers.process import free_ports
 
 configure()
 
-from repondeur.postfix import setup  # noqa: E402 (Django's settings come first)
+from repondeur.postfix import check, setup  # noqa: E402 (Django's settings come first)
 from repondeur.postfix.tools import Postconf, ToolError  # noqa: E402 (the same)
 
 T = datetime(2026, 12, 1, 9, 0, tzinfo=UTC)
@@ -126,6 +126,26 @@ def test_questions_to_postgresql_are_for_postfix_alone(postconf: Postconf) -> No
     assert all("password = geheim\n" in path.read_text() for path in made)
     assert setup.present_access(postconf) == access
     assert "password =" not in file(Access(("unix:/run/pg",), "postfix", "", "x"), "SELECT 1")
+
+
+@pytest.mark.parametrize(
+    ("given", "level", "words"),
+    [
+        ({}, "warning", "nobody signs the replies"),
+        ({"smtpd_milters": "inet:127.0.0.1:8891"}, "ok", "smtpd_milters = inet:127.0.0.1:8891"),
+        ({"content_filter": "smtp:[127.0.0.1]:10024"}, "ok", "content_filter = smtp:"),
+        ({"relayhost": "[out.example.net]"}, "unknown", "whether [out.example.net] does"),
+        ({"dkim": "unix:/run/d", "smtpd_milters": "$dkim"}, "ok", "smtpd_milters = unix:/run/d"),
+        ({"dkim": "", "smtpd_milters": "$dkim"}, "warning", "nobody signs"),
+    ],
+)
+def test_whether_anybody_could_sign_the_replies(
+    given: dict[str, str], level: str, words: str, postconf: Postconf
+) -> None:
+    for name, value in given.items():
+        postconf.put(name, value)
+    found = check.signing(postconf)
+    assert (str(found.level), words in found.text) == (level, True), found.text
 
 
 def test_a_postfix_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def check(wanted: setup.Wanted, postconf: Postconf, t: datetime, delimiter: str)
         *_tables(wanted, postconf),
         *_fresh(wanted),
         *_delimiter(postconf, delimiter),
+        signing(postconf),
         *_doors(wanted),
         *_shadows(wanted, postconf, t),
     ]
@@ -96,6 +97,28 @@ def _delimiter(postconf: Postconf, delimiter: str) -> Iterator[Finding]:
         f"set REPONDEUR_RECIPIENT_DELIMITER={theirs}"
         if len(theirs) == 1
         else f"postconf -e recipient_delimiter={delimiter}, if addresses with tags are wanted",
+    )
+
+
+def signing(postconf: Postconf) -> Finding:
+    """Whether anything that replies pass could sign them (DKIM)."""
+    names = ("smtpd_milters", "content_filter")
+    passed = [f"{name} = {found}" for name in names if (found := postconf.expanded(name))]
+    if passed:
+        return ok("signing", f"replies pass {' and '.join(passed)}")
+    if hop := postconf.expanded("relayhost"):
+        return Finding(
+            "signing",
+            Level.UNKNOWN,
+            f"no filter here signs the replies (DKIM); whether {hop} does cannot be seen",
+            "with --sender and a mailbox of yours, see that the source of the reply that comes has "
+            "a DKIM-Signature",
+        )
+    return Finding(
+        "signing",
+        Level.WARNING,
+        "nobody signs the replies (DKIM): smtpd_milters and content_filter are empty",
+        "name the filter that signs in smtpd_milters (docs/postfix.md)",
     )
 
 

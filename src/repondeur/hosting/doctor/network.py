@@ -111,12 +111,8 @@ def hello(hostname: str, resolver: dns.resolver.Resolver) -> Iterator[Finding]:
 
 def domains(ours: Collection[str], resolver: dns.resolver.Resolver) -> Iterator[Finding]:
     """Where the mail of the domains with responders goes, and what their DMARC policy asks."""
-    names = list(
-        Domain.objects.filter(responders__enabled=True)
-        .distinct()
-        .order_by("name")
-        .values_list("name", flat=True)[:DOMAINS_ASKED]
-    )
+    answering = Domain.objects.filter(responders__enabled=True).distinct()
+    names = list(answering.order_by("name").values_list("name", flat=True)[:DOMAINS_ASKED])
     with ThreadPoolExecutor(AT_ONCE) as pool:
         strict = [
             name
@@ -136,14 +132,23 @@ def domains(ours: Collection[str], resolver: dns.resolver.Resolver) -> Iterator[
         )
     else:
         yield from _mx(names, found, ours)
+    if len(names) == DOMAINS_ASKED and (more := answering.count() - len(names)):
+        yield Finding(
+            "mx",
+            Level.UNKNOWN,
+            f"{more} further domains with responders, by name after {names[-1]}, were not asked, "
+            "neither for their MX record nor for DMARC",
+            "repondeur domain list shows the MX state of each, as the service sees it",
+        )
     if strict:
         yield Finding(
             "dkim",
             Level.UNKNOWN,
             f"{_some(strict)}: DMARC refuses what is not signed, and a reply's null sender passes "
             "no SPF of theirs; whether the relay signs cannot be seen from here",
-            "send yourself a reply and look for a DKIM-Signature of that domain; else have the "
-            "relay sign (docs/postfix.md)",
+            "write to a responder there from a mailbox of yours, as `repondeur postfix check "
+            f"--address NAME@{strict[0]} --sender YOU` does, and see that the source of the reply "
+            f"has a DKIM-Signature with d={strict[0]}; else have the relay sign (docs/postfix.md)",
         )
 
 
