@@ -27,8 +27,8 @@ def urls(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
         yield server.database(), server.database()
 
 
-def node(url: str) -> Service:
-    return Service(env={"REPONDEUR_DATABASE_URL": url} if url else {})
+def node(url: str, only: str = "") -> Service:
+    return Service(env={"REPONDEUR_DATABASE_URL": url} if url else {}, only=only)
 
 
 def test_a_backup_taken_while_serving_is_restored_elsewhere(
@@ -87,13 +87,18 @@ def test_a_restore_after_a_later_version_has_changed_the_schema(
     """A new table that refers to an old one kept that one from being replaced: there was no way
     back from an upgrade. Whoever had rights of the tables, as Postfix, has them still."""
     archive = str(tmp_path / "backup.tar.gz")
-    service = node(postgres.database("upgraded"))
+    url = postgres.database("upgraded")
+    service = node(url)
     try:
         service.must("migrate")
         settle(service)
         service.must("backup", archive)
         postgres.sql(LATER, "upgraded")
         service.must("restore", archive, "--replace")
+        with node(url, only="mail"):  # on another machine, as far as this one knows
+            refused = service.run("restore", archive, "--replace")
+            assert refused.status == 1
+            assert "upgraded: a service at 127.0.0.1 uses this database; stop it" in refused.err
         gone = "SELECT to_regclass('extra'), to_regclass('extra_names')"
         assert postgres.sql(gone, "upgraded") == "|\n"
         assert postgres.sql(MAILER_MAY, "upgraded") == "t|f|t\n"

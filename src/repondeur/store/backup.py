@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -203,16 +204,36 @@ def _scratch(settings: Mapping[str, Any]) -> Path | None:
 
 
 def _has_content(settings: Mapping[str, Any]) -> bool:
+    """Raises BackupError where somebody else is at work on it."""
     if "sqlite" in settings["ENGINE"]:
         return Path(settings["NAME"]).exists()
     try:
-        with psycopg.connect(**_parameters(settings)) as connection:
+        with psycopg.connect(**_parameters(settings), autocommit=True) as connection:
+            if others := _others(connection):
+                raise BackupError(
+                    f"{settings['NAME']}: a service at {others} uses this database; stop it first, "
+                    "on every node"
+                )
             row = connection.execute(
                 "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = current_schema())"
             ).fetchone()
     except psycopg.Error as error:
         raise BackupError(f"{settings['NAME']}: the database does not answer: {error}") from error
     return row is not None and bool(row[0])
+
+
+def _others(connection: psycopg.Connection[Any]) -> str:
+    """From where else the program is in the database; what is just leaving has its time."""
+    for wait_s in (0.1, 0.4, 1.5, 0):
+        rows = connection.execute(
+            "SELECT DISTINCT coalesce(host(client_addr), 'this machine') FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND application_name = current_setting('application_name') ORDER BY 1"
+        ).fetchall()
+        if not rows:
+            break
+        time.sleep(wait_s)
+    return ", ".join(where for (where,) in rows)
 
 
 def _put(copy: Path, place: Path) -> None:

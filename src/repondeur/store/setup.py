@@ -77,6 +77,7 @@ def database(url: str) -> dict[str, Any]:
         "HOST": hosts or query.pop("host", ""),
         "PORT": ports or query.pop("port", ""),
         "OPTIONS": {
+            "application_name": "repondeur",  # among others' in pg_stat_activity
             **query,
             "prepare_threshold": 0 if prepared else None,  # at the first use (sql.py), or never
             "connect_timeout": LOCK_TIMEOUT_S,
