@@ -16,7 +16,8 @@ from tests.browser.desk import SIZES, Desk, desk
 def written() -> Iterator[Desk]:
     """Five messages to Alice's responder: two answered, three not."""
     with desk() as found:
-        found.write("x@example.com", "From: Xavier <x@example.com>\nSubject: =1+1")
+        weighed = "Errors-To: <x@example.com>\nFeedback-ID: 1:2:3:4"
+        found.write("x@example.com", f"From: Xavier <x@example.com>\nSubject: =1+1\n{weighed}")
         found.write("=cmd@example.com", "From: =cmd@example.com\nSubject: hi")
         found.write("news@example.com", "From: news@example.com\nList-Id: <n.example.com>")
         found.write("", "From: MAILER-DAEMON@example.com\nSubject: Undelivered")
@@ -35,6 +36,12 @@ def test_who_wrote_what_was_decided_and_why(written: Desk, size: str) -> None:
         assert "sans expéditeur" in rows.nth(1).inner_text()
         assert "Cet expéditeur a reçu une réponse il y a peu." in rows.nth(0).inner_text()
         assert "Répondu" in rows.nth(4).inner_text()
+        signs = rows.nth(4).get_by_text("Indices\N{NO-BREAK SPACE}: 7")
+        signs.click()
+        assert (
+            "réponse à partir de 10\N{NO-BREAK SPACE}: errors-to 4, feedback-id 3"
+            in rows.nth(4).inner_text()
+        )
         chart = page.locator("figure.chart svg")
         assert chart.get_attribute("role") == "img"
         assert "5" in (chart.locator("desc").text_content() or "")
