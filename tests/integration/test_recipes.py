@@ -1,5 +1,7 @@
-"""docs/recipes, PostfixAdmin and Modoboa: the SQL and the commands as they stand there, on tables as
-those panels have them (the columns that the recipes read), and what they are said to bring."""
+"""docs/recipes, PostfixAdmin and Modoboa: the SQL and the commands as they stand there.
+
+On tables as those panels have them (the columns that the recipes read), and what is said to come.
+"""
 
 from __future__ import annotations
 
