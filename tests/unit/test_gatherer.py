@@ -259,7 +259,7 @@ class Slow:
         yield errand
         return [*errand.results(), *(10 * item for item in more())]
 
-    def _wait(self, items: list[int]) -> list[int]:
+    def _wait(self, items: list[int], _more: object) -> list[int]:
         for item in items:
             assert self.gates[item].wait(10)
         return [10 * item for item in items]

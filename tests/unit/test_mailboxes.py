@@ -7,11 +7,13 @@ import resource
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from select import select
 from threading import Thread
 
 import pytest
 
 from repondeur.flow import maildir
+from repondeur.flow.incoming import Status
 from repondeur.flow.mailboxes import Mailboxes, Post, file_name
 from repondeur.flow.spool import BLOCK, Handle, Spool
 
@@ -26,6 +28,19 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
     message.write(LARGE)
     yield message
     message.close()
+
+
+def deliver(boxes: Mailboxes, posts: list[Post]) -> list[Status]:
+    """As a workshop has it done."""
+    going = boxes.deliver(posts)
+    while True:
+        try:
+            waited = next(going)
+        except StopIteration as end:
+            statuses: list[Status] = end.value
+            return statuses
+        select([waited], [], [], 10)
+        assert waited.done()
 
 
 def post(recipient: str, message: bytes | Handle = SMALL) -> Post:
@@ -51,7 +66,7 @@ def test_folder_names_stay_inside(part: str, name: str) -> None:
 @pytest.mark.parametrize("large", [False, True])
 def test_message_is_kept_under_its_return_path(tmp_path: Path, spool: Spool, large: bool) -> None:
     message = spool.elsewhere() if large else SMALL
-    (got,) = Mailboxes(tmp_path / "mail", "mx.example").deliver([post("Bob@Example.ORG", message)])
+    (got,) = deliver(Mailboxes(tmp_path / "mail", "mx.example"), [post("Bob@Example.ORG", message)])
     assert got.code == 250
     (kept,) = (tmp_path / "mail/example.org/bob/new").iterdir()
     # RFC 5321 §4.4: where the way ends, the sender is written down.
@@ -62,7 +77,7 @@ def test_message_is_kept_under_its_return_path(tmp_path: Path, spool: Spool, lar
 
 
 def test_an_address_without_a_domain_is_of_this_host(tmp_path: Path) -> None:
-    (got,) = Mailboxes(tmp_path, "mx.example").deliver([post("postmaster")])
+    (got,) = deliver(Mailboxes(tmp_path, "mx.example"), [post("postmaster")])
     assert got.code == 250
     assert len(list((tmp_path / "mx.example/postmaster/new").iterdir())) == 1
 
@@ -71,7 +86,7 @@ def test_each_of_a_batch_meets_its_own_fate(tmp_path: Path) -> None:
     (tmp_path / "example.org").mkdir()
     (tmp_path / "example.org/file").write_text("a file in the way")
     people = ["bob@example.org", "file@example.org", "x" * 256 + "@example.org", "eva@example.org"]
-    got = Mailboxes(tmp_path, "mx.example").deliver([post(each) for each in people])
+    got = deliver(Mailboxes(tmp_path, "mx.example"), [post(each) for each in people])
     assert [(status.code, status.enhanced) for status in got] == [
         (250, "2.0.0"),
         (451, "4.3.0"),
@@ -84,11 +99,11 @@ def test_each_of_a_batch_meets_its_own_fate(tmp_path: Path) -> None:
 
 def test_a_full_disk_defers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     boxes = Mailboxes(tmp_path, "mx.example")
-    assert boxes.deliver([post("bob@example.org")])[0].code == 250
+    assert deliver(boxes, [post("bob@example.org")])[0].code == 250
     full = os.open("/dev/full", os.O_WRONLY)
     write = os.write
     monkeypatch.setattr(os, "write", lambda _, data: write(full, data))
-    (got,) = boxes.deliver([post("bob@example.org")])
+    (got,) = deliver(boxes, [post("bob@example.org")])
     monkeypatch.undo()
     os.close(full)
     assert str(got) == "451 4.3.0 Insufficient storage, try again later"
@@ -105,7 +120,7 @@ def test_a_message_goes_to_more_mailboxes_than_files_may_be_open(
     posts = [post("bob@example.org")] * 100
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     try:
-        got = Mailboxes(tmp_path, "mx.example").deliver(posts)
+        got = deliver(Mailboxes(tmp_path, "mx.example"), posts)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert {status.code for status in got} == {250}
@@ -121,10 +136,10 @@ def test_where_no_thread_is_to_be_had_each_status_is_true(
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(Thread, "start", start)
-    got = boxes.deliver([post("bob@example.org"), post("eva@example.org")])
+    got = deliver(boxes, [post("bob@example.org"), post("eva@example.org")])
     assert [status.code for status in got] == [451, 451]
     monkeypatch.undo()
-    assert boxes.deliver([post("bob@example.org")])[0].code == 250
+    assert deliver(boxes, [post("bob@example.org")])[0].code == 250
     assert [path.parent.parent.name for path in tmp_path.glob("*/*/*/*")] == ["bob"]
 
 
@@ -132,7 +147,7 @@ def test_half_a_message_is_not_delivered(tmp_path: Path, spool: Spool) -> None:
     handle = spool.elsewhere()
     assert isinstance(handle, Handle)
     more = replace(handle, size=handle.size + 1)
-    (got,) = Mailboxes(tmp_path / "mail", "mx.example").deliver([post("bob@example.org", more)])
+    (got,) = deliver(Mailboxes(tmp_path / "mail", "mx.example"), [post("bob@example.org", more)])
     handle.close()
     assert got.code == 451
     assert not [path for path in (tmp_path / "mail").rglob("*") if path.is_file()]

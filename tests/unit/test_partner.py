@@ -6,7 +6,9 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from multiprocessing import get_context
+from threading import Thread
 
 import pytest
 
@@ -16,7 +18,7 @@ KILL = -1
 SLEEP = 0
 
 
-def work(items: list[int]) -> list[int]:
+def work(items: list[int], _more: object) -> list[int]:
     if KILL in items:
         os.kill(os.getpid(), signal.SIGKILL)
     if SLEEP in items:
@@ -46,7 +48,7 @@ def test_what_is_not_done_is_not_waited_for(partner: Partner[int, int]) -> None:
 
 
 def test_an_error_reaches_its_own_errand() -> None:
-    def divide(items: list[int]) -> list[int]:
+    def divide(items: list[int], _more: object) -> list[int]:
         return [6 // item for item in items]
 
     partner = Partner("test", divide)
@@ -57,9 +59,36 @@ def test_an_error_reaches_its_own_errand() -> None:
 
 
 def test_more_than_a_socket_holds_at_once() -> None:
-    partner: Partner[bytes, int] = Partner("test", lambda items: [len(item) for item in items])
+    partner: Partner[bytes, int] = Partner("test", lambda items, _: [len(item) for item in items])
     errands = [partner.give([b"x" * (1 << 20)] * 5) for _ in range(3)]
     assert [errand.results() for errand in errands] == [[1 << 20] * 5] * 3
+    partner.close()
+
+
+def test_what_it_waits_for_holds_nobody_up_who_gives_it_more() -> None:
+    """A disk that hangs must not keep the writer from renewing its leases."""
+    gate = get_context("fork").Event()
+
+    class Opened:
+        def __init__(self) -> None:
+            self._event = os.eventfd(0)
+            Thread(target=lambda: gate.wait(10) and os.eventfd_write(self._event, 1)).start()
+
+        def fileno(self) -> int:
+            return self._event
+
+        def done(self) -> bool:
+            return gate.is_set()
+
+    def measure(items: list[bytes], _more: object) -> Generator[Opened, None, list[int]]:
+        yield Opened()
+        return [len(item) for item in items]
+
+    partner: Partner[bytes, int] = Partner("test", measure)
+    errands = [partner.give([b"x" * (1 << 22)]) for _ in range(2)]
+    assert not any(errand.done() for errand in errands)
+    gate.set()
+    assert [errand.results() for errand in errands] == [[1 << 22]] * 2
     partner.close()
 
 
@@ -78,7 +107,7 @@ def test_whoever_waits_for_one_that_died_is_told_and_the_next_is_worked_on(
 
 
 def test_one_that_died_idle_costs_one_errand() -> None:
-    partner: Partner[int, int] = Partner("test", lambda _: [os.getpid()])
+    partner: Partner[int, int] = Partner("test", lambda *_: [os.getpid()])
     [pid] = partner.give([1]).results()
     os.kill(pid, signal.SIGKILL)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
@@ -104,7 +133,7 @@ def test_where_no_process_is_to_be_had_the_errand_says_so(
 
 
 def test_close_leaves_no_process() -> None:
-    partner: Partner[int, int] = Partner("test", lambda _: [os.getpid()])
+    partner: Partner[int, int] = Partner("test", lambda *_: [os.getpid()])
     [pid] = partner.give([1]).results()
     partner.close()
     with pytest.raises(ChildProcessError):

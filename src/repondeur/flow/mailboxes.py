@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +12,7 @@ from urllib.parse import quote
 from repondeur.flow.incoming import Status
 from repondeur.flow.maildir import Folders, Letter
 from repondeur.flow.spool import FULL, Handle
+from repondeur.flow.workshop import Waited
 
 NAME_LIMIT = 255  # octets of a file name on the usual file systems
 
@@ -42,10 +43,12 @@ class Mailboxes:
         """Whether a folder can have the name."""
         return self._path(recipient) is not None
 
-    def deliver(self, posts: Sequence[Post]) -> list[Status]:
-        """For each: 250 and it is on disk, 4xx, or 5xx."""
+    def deliver(
+        self, posts: Sequence[Post], _more: Callable[[], list[Post]] = list
+    ) -> Generator[Waited, None, list[Status]]:
+        """As a workshop's work. For each: 250 and it is on disk, 4xx, or 5xx."""
         letters = [self._letter(post) for post in posts]
-        self._folders.write([letter for letter in letters if letter is not None])
+        yield from self._folders.write([letter for letter in letters if letter is not None])
         return [NO_NAME if letter is None else _status(letter) for letter in letters]
 
     def _letter(self, post: Post) -> Letter | None:

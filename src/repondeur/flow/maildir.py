@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from repondeur.flow.gatherer import Gatherer
 from repondeur.flow.spool import Handle
+from repondeur.flow.workshop import Waited
 
 # The fsyncs of a batch are under way at once: the file system joins them in one commit of its
 # journal, the disk in one flush. One after the other, each waits for a flush of its own.
@@ -47,31 +49,57 @@ class Folders:
         self._count = itertools.count()
         self._syncers = ThreadPoolExecutor(SYNCERS, "maildir-sync")
 
-    def write(self, letters: Sequence[Letter]) -> None:
+    def write(self, letters: Sequence[Letter]) -> Generator[Waited, None, None]:
         """Put each into folder/new, made when missing; `error` says of one that it may not be
-        there."""
-        kept: list[Future[None]] = []
+        there. Yields what it waits for: the disk."""
         for begin in range(0, len(letters), OPEN_FILES):
-            wait(kept)
-            kept = self._begin(letters[begin : begin + OPEN_FILES])
-        wait(kept)
+            with closing(self._begin(letters[begin : begin + OPEN_FILES])) as keeping:
+                yield keeping
         for letter in letters:
             if letter.error is not None:
                 _take_back(letter)
 
-    def _begin(self, letters: Sequence[Letter]) -> list[Future[None]]:
+    def _begin(self, letters: Sequence[Letter]) -> _Keeping:
         """Write the files, and have them kept."""
         for letter in letters:
             nth = next(self._count)
             letter.name = f"{time.time():.6f}.P{os.getpid()}Q{nth}.{self._hostname}"
             _attempt(_fill, letter)
-        kept = []
+        keeping = _Keeping(len(letters))
         for letter in letters:
             try:
-                kept.append(self._syncers.submit(_attempt, _keep, letter))
+                self._syncers.submit(_attempt, _keep, letter).add_done_callback(keeping.one_less)
             except RuntimeError as error:  # no thread to be had: those there are have others
                 letter.error = error
-        return kept
+                keeping.one_less()
+        return keeping
+
+
+class _Keeping:
+    """Letters on their way to the disk."""
+
+    def __init__(self, letters: int) -> None:
+        self._left = letters
+        self._lock = Lock()
+        self._event = os.eventfd(0)
+
+    def fileno(self) -> int:
+        return self._event
+
+    def done(self) -> bool:
+        with self._lock:
+            return not self._left
+
+    def one_less(self, _: object = None) -> None:
+        """One of them is kept, or has failed."""
+        with self._lock:
+            self._left -= 1
+            if not self._left:  # within the lock: afterwards the event may be closed
+                os.eventfd_write(self._event, 1)
+
+    def close(self) -> None:
+        """When it is done."""
+        os.close(self._event)
 
 
 class Maildir:
@@ -106,9 +134,9 @@ class Maildir:
         self,
         messages: list[tuple[bytes, bytes]],
         _more: Callable[[], list[tuple[bytes, bytes]]],
-    ) -> list[Exception | None]:
+    ) -> Generator[Waited, None, list[Exception | None]]:
         letters = [Letter(str(self._folder), *message) for message in messages]
-        self._folders.write(letters)
+        yield from self._folders.write(letters)
         return [letter.error for letter in letters]
 
 

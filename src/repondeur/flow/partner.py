@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
 import structlog
 
-from repondeur.flow.workshop import READ_SIZE, Frames, Job, Result, Workshop, packed
+from repondeur.flow.workshop import READ_SIZE, Frames, Job, Result, Work, Workshop, packed
 
 log = structlog.get_logger(__name__)
 
@@ -54,13 +54,13 @@ class Errand(Generic[R]):
 
 
 class Partner(Generic[T, R]):
-    """Runs `work` on what it is given, one call at a time, in a process of its own.
+    """Runs `work` on what it is given, in a process of its own.
 
     A gatherer's sister for a process without an event loop. The process begins with the first
-    that is given, and anew when it has died. work: returns one result for each item.
+    that is given, and anew when it has died. work: see Gatherer; no exception among its results.
     """
 
-    def __init__(self, name: str, work: Callable[[list[T]], list[R]]) -> None:
+    def __init__(self, name: str, work: Work[T, R]) -> None:
         self._name = name
         self._work = work
         self._count = itertools.count()
@@ -119,12 +119,9 @@ class Partner(Generic[T, R]):
                 ours.close()
                 raise
             if self._pid == 0:
-                Workshop(theirs, self._at_once, ()).main()
+                Workshop(theirs, self._work, ()).main()
         self._frames = Frames()
         return ours
-
-    def _at_once(self, items: list[T], _more: Callable[[], list[T]]) -> list[R | Exception]:
-        return [*self._work(items)]
 
     def _lose(self, cause: OSError | None) -> None:
         """Nobody waits in vain; the next that is given starts it afresh."""

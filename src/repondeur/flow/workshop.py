@@ -61,7 +61,7 @@ class Waited(Protocol):
 
 
 # What is made of a batch: the results, at once or after what it yields is done.
-Results = list[R | Exception]
+Results = Sequence[R | Exception]
 Work = Callable[[list[T], Callable[[], list[T]]], Results[R] | Generator[Waited, None, Results[R]]]
 
 
@@ -267,7 +267,7 @@ class Workshop(Generic[T, R]):
             self._link.sendall(packed(results))
 
 
-def _result(job: Job[Any], results: list[Any]) -> Result:
+def _result(job: Job[Any], results: Sequence[Any]) -> Result:
     """One thing that failed fails its job."""
     for each in results:
         if isinstance(each, Exception):
