@@ -4,7 +4,8 @@
 #   deploy/install.sh dist/repondeur-VERSION-py3-none-any.whl
 #
 # What it makes: the program in /opt/repondeur, the user repondeur, /var/lib/repondeur,
-# /etc/repondeur/repondeur.toml, and systemd's units. It can be run again; settings and data stay.
+# /etc/repondeur/repondeur.toml, /etc/logrotate.d/repondeur, and systemd's units. It can be run
+# again; settings and data stay.
 # It starts nothing that did not run, and restarts the service if it did.
 set -eu
 
@@ -48,6 +49,8 @@ grep -q '^data_dir' /etc/repondeur/repondeur.toml ||
     printf '\ndata_dir = "/var/lib/repondeur"\n' >>/etc/repondeur/repondeur.toml
 install -m 0644 "$here"/systemd/repondeur.service "$here"/systemd/repondeur-backup.service \
     "$here"/systemd/repondeur-backup.timer /etc/systemd/system/
+[ -e /etc/logrotate.d/repondeur ] ||
+    install -D -m 0644 "$here/logrotate" /etc/logrotate.d/repondeur
 
 if [ -d /run/systemd/system ]; then
     systemctl daemon-reload

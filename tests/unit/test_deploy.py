@@ -6,6 +6,7 @@ import importlib
 import json
 import pkgutil
 import re
+import subprocess
 from pathlib import Path
 
 import yaml
@@ -48,6 +49,28 @@ def test_dashboard_and_alerts_ask_for_metrics_that_exist() -> None:
     asked += [rule["expr"] for rule in rules]
     assert named("\n".join(asked)) <= ours()
     assert named("\n".join(asked)) >= ours() - {"repondeur_routed"}
+
+
+def test_what_units_name_as_documentation_is_installed(tmp_path: Path) -> None:
+    """The lines of install.sh that fill share/, run into another folder."""
+    lines = (ROOT / "deploy" / "install.sh").read_text("utf-8").splitlines()
+    script = "\n".join(line for line in lines if "$new/share" in line)
+    env = {"PATH": "/usr/bin:/bin", "here": str(ROOT / "deploy"), "new": str(tmp_path)}
+    subprocess.run(["sh", "-euc", script], env=env, check=True)
+    named = [
+        page.removeprefix("file:/opt/repondeur/")
+        for unit in (ROOT / "deploy" / "systemd").iterdir()
+        for page in re.findall(r"^Documentation=(.*)$", unit.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert named == ["share/docs/operate.md"]
+    assert (tmp_path / named[0]).is_file()
+
+
+def test_install_leaves_nothing_out() -> None:
+    text = (ROOT / "deploy" / "install.sh").read_text("utf-8")
+    there = {path.name for path in (ROOT / "deploy").iterdir()} - {"install.sh", "Containerfile"}
+    there |= {path.name for path in (ROOT / "deploy" / "systemd").iterdir()} - {"systemd"}
+    assert {name for name in there if f"/{name}" not in text} == set()
 
 
 def test_each_alert_is_documented() -> None:
