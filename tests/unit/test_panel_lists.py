@@ -129,6 +129,21 @@ def test_a_mailbox_is_found_by_its_address_or_a_part(place: House, search: str, 
         assert list(map(str, responders.find(search=search))) == wanted
 
 
+def test_the_list_says_where_a_copy_is_kept(place: House) -> None:
+    """A free responder at an alias was said to keep none: the alias's mailbox has it."""
+    from repondeur.hosting import mailboxes
+
+    mailboxes.change(mailboxes.get(place.domain(), "a"), add_aliases=["team@alice.fr"])
+    place.responder("a")
+    place.responder("b", copy=False)
+    for name, copy_to in (("shop", "a@alice.fr"), ("team", ""), ("was-alias", "")):
+        place.responder(name, kind="free", copy_to=copy_to)
+    told = page(place, "/emails/alice.fr/responders/")
+    assert re.findall(r'data-label="Copie">([^<]*)<', told) == [
+        "oui", "non", "a@alice.fr", "oui", "non",
+    ]  # fmt: skip
+
+
 def test_within_a_domain_a_mailbox_is_found_by_a_part_of_its_alias(place: House) -> None:
     from repondeur.hosting import mailboxes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -25,8 +26,8 @@ from repondeur.hosting.wanted import Wanted, clean, from_payload, from_responder
 from repondeur.store.models import Alias, Customer, Domain, Mailbox, Offer, Responder
 
 __all__ = [
-    "State", "Wanted", "find", "from_payload", "from_responder", "get", "keeps_copy", "placeless",
-    "state", "truthful", "validate",
+    "State", "Wanted", "aliases_among", "find", "from_payload", "from_responder", "get",
+    "keeps_copy", "placeless", "state", "truthful", "validate",
 ]  # fmt: skip
 
 Action = Literal["add", "change", "delete"]
@@ -62,6 +63,15 @@ def keeps_copy(wanted: Wanted | Responder, domain: Domain, local: str) -> bool:
     if placeless(wanted):
         return Alias.objects.filter(domain=domain, local=local).exists()
     return wanted.copy
+
+
+def aliases_among(domain: Domain, found: Iterable[Responder]) -> frozenset[str]:
+    """The local parts of those whose copy stays in an alias's mailbox, in one statement."""
+    names = [responder.local for responder in found if placeless(responder)]
+    if not names:
+        return frozenset()
+    aliases = Alias.objects.filter(domain=domain, local__in=names)
+    return frozenset(aliases.values_list("local", flat=True))
 
 
 def truthful(wanted: Wanted, domain: Domain, local: str) -> Wanted:
