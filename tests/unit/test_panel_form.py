@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -205,6 +206,23 @@ def test_changing_keeps_what_the_form_does_not_show(place: House) -> None:
     assert found.end == datetime(2026, 12, 24, 23, tzinfo=UTC)
     assert (found.copy_to, found.interval, found.zone) == (
         "elsewhere@example.com", 18000, "Asia/Tokyo")  # fmt: skip
+
+
+def test_a_free_responder_at_an_alias_could_not_be_changed(place: House) -> None:
+    """The form asked for a copy target, where the alias's mailbox keeps the copy; and at another
+    address it showed a copy that nobody keeps."""
+    from repondeur.hosting import mailboxes, responders
+
+    mailboxes.change(mailboxes.get(place.domain(), "a"), add_aliases=["team@alice.fr"])
+    for name, kept in (("team", True), ("was-alias", False)):
+        path = f"/emails/alice.fr/responders/{place.responder(name, kind='free')}/edit/"
+        page = place.client("alice-rep").get(path).content.decode()
+        assert bool(re.search(r'name="copy"[^>]* checked', page)) is kept
+        values = {"version": 1, "copy": "on", "copy_to": "", "mailbox": ""}
+        assert send(place, values, path).status_code == (302 if kept else 200)
+    place.run()
+    found = responders.get(place.domain(), "team")
+    assert (found.text, found.copy, found.copy_to) == ("Bonjour", True, "")
 
 
 def test_the_second_editor_is_told_and_may_insist(place: House) -> None:

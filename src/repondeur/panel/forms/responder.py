@@ -226,7 +226,7 @@ class ResponderForm(forms.Form):
         if not self.fixed:
             self.local = self._chosen_local(values)
         wanted = self.wanted()
-        if self._free and values.get("copy") and not values.get("copy_to"):
+        if wanted.copy and not responders.keeps_copy(wanted, self.domain, self.local):
             self.add_error("copy_to", str(_("Write where the copies go, or keep no copy.")))
         if self.local:
             action: responders.Action = "add" if self.responder is None else "change"
@@ -389,7 +389,7 @@ def _values(responder: Responder, zone: ZoneInfo) -> dict[str, Any]:
         "start_time": start.time().replace(second=0, microsecond=0) if start else None,
         "end_date": last.date() if last else None,
         "end_time": None if end is None or whole else end.time().replace(second=0, microsecond=0),
-        "copy": responder.copy,
+        "copy": responders.keeps_copy(responder, responder.domain, responder.local),
         "copy_to": responder.copy_to,
         "format": RICH if responder.html else PLAIN,
         "text": responder.text,
