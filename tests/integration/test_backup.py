@@ -1,4 +1,4 @@
-"""Backup and restore on both engines; `db distribute` without Citus."""
+"""Backup and restore on both engines."""
 
 from __future__ import annotations
 
@@ -185,31 +185,3 @@ def test_a_damaged_copy_is_not_restored(tmp_path: Path) -> None:
         connection.close()
     finally:
         service.clean()
-
-
-def test_distribute_refuses_without_citus(postgres: Postgres) -> None:
-    for url, words in (("", "found SQLite"), (postgres.database(), "lacks the extension citus")):
-        service = node(url)
-        try:
-            service.must("migrate")
-            result = service.run("db", "distribute")
-            assert (result.status, words in result.err) == (1, True), result.err
-        finally:
-            service.clean()
-
-
-def test_every_table_with_a_domain_is_distributed_by_it() -> None:
-    from tests.database import configure
-
-    configure()
-    from django.apps import apps
-
-    from repondeur.store.distribute import BY_DOMAIN
-
-    tables = set()
-    for model in apps.get_app_config("store").get_models():
-        key = model._meta.pk
-        columns = getattr(key, "columns", (key.column,))
-        if columns[0] == "domain_id":
-            tables.add(model._meta.db_table)
-    assert tables == set(BY_DOMAIN)

@@ -22,33 +22,33 @@ class DistributeError(Exception):
 
 
 def statements() -> list[tuple[str, str]]:
-    """Each table with the statement that distributes it, in the order to run them."""
+    """Each table with the statement that distributes it, in the order to run them, and then with
+    the one that removes what Citus leaves of it on the coordinator: all rows there were, unseen,
+    where no retention finds them."""
     first, *others = BY_DOMAIN
-    return [
-        *((table, f"SELECT create_reference_table('{table}')") for table in REFERENCE),
-        (
-            first,
-            f"SELECT create_distributed_table('{first}', 'domain_id', colocate_with => 'none')",
-        ),
+    spread = [
+        *((table, f"create_reference_table('{table}')") for table in REFERENCE),
+        (first, f"create_distributed_table('{first}', 'domain_id', colocate_with => 'none')"),
         *(
-            (
-                table,
-                f"SELECT create_distributed_table('{table}', 'domain_id',"
-                f" colocate_with => '{first}')",
-            )
+            (table, f"create_distributed_table('{table}', 'domain_id', colocate_with => '{first}')")
             for table in others
         ),
         (
             BY_CORRESPONDENT,
-            f"SELECT create_distributed_table('{BY_CORRESPONDENT}', 'correspondent',"
+            f"create_distributed_table('{BY_CORRESPONDENT}', 'correspondent',"
             " colocate_with => 'none')",
         ),
     ]
+    left = [
+        (table, f"truncate_local_data_after_distributing_table('{table}')") for table, _ in spread
+    ]
+    return [(table, f"SELECT {call}") for table, call in (*spread, *left)]
 
 
 def distribute() -> list[str]:
     """Distribute what is not distributed yet, in one transaction; the tables.
 
+    New rows' ids go on where they were, also in what was distributed before.
     Raises DistributeError where the extension is missing.
     """
     if connection.vendor != "postgresql":
@@ -72,4 +72,21 @@ def distribute() -> list[str]:
             if table not in known:
                 cursor.execute(statement)
                 done.append(table)
-    return done
+        count_on()
+    return list(dict.fromkeys(done))
+
+
+def count_on() -> None:
+    """New rows get ids beyond those that are there. Of each table that others refer to Citus makes
+    another, whose ids begin at 1 again: no customer, domain or key could be added any more."""
+    with connection.cursor() as cursor:
+        for sequence in connection.introspection.sequence_list():
+            table, column = map(connection.ops.quote_name, (sequence["table"], sequence["column"]))
+            cursor.execute(f"SELECT max({column}) FROM {table}")
+            (largest,) = cursor.fetchone()
+            cursor.execute(
+                "SELECT setval(quote_ident(sequencename)::regclass, %s) FROM pg_sequences"
+                " WHERE schemaname = current_schema() AND sequencename = %s"
+                " AND coalesce(last_value, 0) < %s",
+                [largest, sequence["name"], largest],
+            )
