@@ -112,6 +112,32 @@ def test_the_database_file_system_fills_up(tmp_path: Path, sink: Sink) -> None:
             check(sink, sender.accepted)
 
 
+def test_the_disk_of_the_mailboxes_fills_up(tmp_path: Path, sink: Sink) -> None:
+    with (
+        small_disk(tmp_path / "disk", "1m") as disk,
+        Service("inline", f"smtp://{sink.address}", {"REPONDEUR_NEXT_HOP": f"maildir:{disk}"})
+        as service,
+    ):  # fmt: skip
+        settle(service)
+        given = person(1), [ALICE], message(1, sender=person(1))
+        fill(disk / "ballast")
+        for protocol, port in (("LHLO", service.lmtp_port), ("EHLO", service.smtp_port)):
+            with Wire(port) as wire:
+                wire.expect("220")
+                wire.ask(f"{protocol} test.example", "250")
+                (refused,) = transact(wire, *given)
+                assert str(refused).startswith("451 4.3.0 Insufficient storage")
+        assert not sink.received
+        (disk / "ballast").unlink()
+        with Wire(service.lmtp_port) as wire:
+            wire.expect("220")
+            wire.ask("LHLO test.example", "250")
+            (taken,) = transact(wire, *given)
+        assert taken.code == 250
+        assert len(list((disk / "example.fr" / "alice" / "new").iterdir())) == 1
+        check(sink, [1])
+
+
 class Hasty(Service):
     """Waits for another's lock a tenth of the usual time; else as ever."""
 
