@@ -35,6 +35,8 @@ from repondeur.rules.address import (
         ('"a@b"@example.fr', '"a@b"@example.fr'),
         ('"a..b"@example.fr', '"a..b"@example.fr'),
         ("a..b@example.fr", '"a..b"@example.fr'),
+        ("a.@example.fr", '"a."@example.fr'),  # it had two canonical forms, quoted and not
+        ('"a."@example.fr', '"a."@example.fr'),
         # A-labels and U-labels are one domain (RFC 5890 §2.3.2.1).
         ("jean@münchen.example", "jean@xn--mnchen-3ya.example"),
         ("jean@MÜNCHEN.example", "jean@xn--mnchen-3ya.example"),

@@ -47,7 +47,9 @@ _DOT_STRING = re.compile(rf"[{_ATEXT}{_WIDE}]+(?:\.[{_ATEXT}{_WIDE}]+)*")
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 # What nearly all mail bears: an ASCII dot-atom and a domain, which are canonical in lower case.
-_COMMON = re.compile(rf"[{_ATEXT}]++(?:\.[{_ATEXT}]++)*+@{_LABEL}(?:\.{_LABEL})*")
+# The group is not possessive: until Python 3.11.5 what failed in the middle of one was matched (its
+# issue 106052), and "a.@" was a dot-atom.
+_COMMON = re.compile(rf"[{_ATEXT}]++(?:\.[{_ATEXT}]++)*@{_LABEL}(?:\.{_LABEL})*")
 
 
 @dataclass(frozen=True, slots=True)
