@@ -17,6 +17,7 @@ from typing import Literal, Self
 from tests.peers.process import LOOPBACK, POLL, PeerError, free_ports, program, wait_for
 
 DROP = "drop"  # in place of a reply: close the connection without one
+LOSE = "lose"  # the same, of a message that is taken: nobody hears of it
 LINE_LIMIT = 1 << 20  # octets of one line of a message; ours may be long on purpose
 EXTENSIONS = ("PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES", "SIZE")
 
@@ -55,7 +56,7 @@ class Sink:
         or with a self-signed one.
     users: name -> password; offers AUTH PLAIN and LOGIN and refuses MAIL without it (530).
     host: the address it listens on.
-    replies: stage -> reply or DROP, may be changed at any time; the stages are `connect`,
+    replies: stage -> reply, DROP or LOSE, may be changed at any time; the stages are `connect`,
         `EHLO`, `MAIL`, `RCPT`, `DATA` and `dot` (after the message). A recipient of its own:
         `RCPT bob@example.org`. A stage without an entry succeeds.
     delay: seconds before each reply to the final dot.
@@ -229,7 +230,7 @@ class Sink:
     def _say(self, writer: asyncio.StreamWriter, stage: str, usual: str) -> bool:
         """Write the reply of a stage; True when it is the usual one."""
         told = self.replies.get(stage)
-        if told == DROP:
+        if told in (DROP, LOSE):
             writer.transport.abort()
             raise ConnectionResetError
         writer.write((told or usual).encode() + b"\r\n")
@@ -255,7 +256,7 @@ class Sink:
         )
         session.reset()
         # Counted before the reply is written: a test that sees the reply finds the message.
-        if (told := self.replies.get("dot")) is None or told.startswith("2"):
+        if (told := self.replies.get("dot")) in (None, LOSE) or told.startswith("2"):
             self.received.append(received)
         self._say(writer, "dot", "250 2.0.0 queued")
 
