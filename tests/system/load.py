@@ -7,6 +7,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from tests.peers.process import PeerError, wait_for
 from tests.peers.service import Service
@@ -107,6 +108,17 @@ def grown(sender: Load, by: int) -> None:
     wait_for(lambda: len(sender.accepted) >= until, f"{by} more accepted messages", 60)
 
 
+def accepted(senders: Sequence[Load]) -> list[int]:
+    """What all of them got 250 for."""
+    return [number for sender in senders for number in tuple(sender.accepted)]
+
+
+def all_grown(senders: Sequence[Load], by: int) -> None:
+    """Wait until each has `by` more."""
+    for sender in senders:
+        grown(sender, by)
+
+
 def check(sink: Sink, accepted: Sequence[int], deadline: float = 120) -> int:
     """Each accepted message has its reply; copies of one reply share their Message-ID.
 
@@ -126,7 +138,8 @@ def check(sink: Sink, accepted: Sequence[int], deadline: float = 120) -> int:
 
 def check_kept(service: Service, accepted: Sequence[int]) -> None:
     """Each accepted message is in Alice's Maildir (inline mode)."""
-    folder = service.folder / "mail" / "example.fr" / "alice" / "new"
+    mail = Path(service.environment["REPONDEUR_NEXT_HOP"].removeprefix("maildir:"))
+    folder = mail / "example.fr" / "alice" / "new"
     kept = {email.message_from_bytes(path.read_bytes())["Message-ID"] for path in folder.iterdir()}
     assert {f"<{number}@example.org>" for number in accepted} <= kept
 

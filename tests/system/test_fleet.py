@@ -7,7 +7,7 @@ import signal
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from tests.peers.postgres import Postgres
@@ -18,10 +18,10 @@ from tests.peers.wire import send
 from tests.system.house import ALICE, BOB, message, settle
 from tests.system.load import (
     BOBS,
-    Load,
+    accepted,
+    all_grown,
     bob_writes,
     check,
-    grown,
     loads,
     person,
     replies_to_bob,
@@ -37,7 +37,9 @@ SECRET = "one-for-all-nodes-and-long-enough-to-be-a-key"
 
 
 @contextmanager
-def fleet(count: int, postgres: Postgres, sink: Sink, **more: str) -> Iterator[list[Service]]:
+def fleet(
+    count: int, postgres: Postgres, sink: Sink, kind: type[Service] = Service, **more: str
+) -> Iterator[list[Service]]:
     """Nodes that share a database and a secret; Alice has a responder. `more`: settings."""
     env = {
         "REPONDEUR_DATABASE_URL": postgres.database("fleet"),
@@ -47,18 +49,9 @@ def fleet(count: int, postgres: Postgres, sink: Sink, **more: str) -> Iterator[l
     }
     with ExitStack() as stack:
         relay = f"smtp://{sink.address}"
-        nodes = [stack.enter_context(Service(relay=relay, env=env)) for _ in range(count)]
+        nodes = [stack.enter_context(kind(relay=relay, env=env)) for _ in range(count)]
         settle(nodes[0])
         yield nodes
-
-
-def accepted(senders: Sequence[Load]) -> list[int]:
-    return [number for sender in senders for number in tuple(sender.accepted)]
-
-
-def all_grown(senders: Sequence[Load], by: int) -> None:
-    for sender in senders:
-        grown(sender, by)
 
 
 def test_one_node_is_killed_and_one_hangs(postgres: Postgres, sink: Sink) -> None:

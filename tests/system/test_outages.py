@@ -19,6 +19,8 @@ from tests.system.house import settle
 from tests.system.load import (
     BOBS,
     Load,
+    accepted,
+    all_grown,
     bob_writes,
     check,
     grown,
@@ -41,15 +43,6 @@ def settings(url: str) -> dict[str, str]:
         "REPONDEUR_SECRET_KEY": SECRET,
         "REPONDEUR_HOSTNAME": "mx.hoster.example",
     }
-
-
-def accepted(senders: Sequence[Load]) -> list[int]:
-    return [number for sender in senders for number in tuple(sender.accepted)]
-
-
-def all_grown(senders: Sequence[Load], by: int) -> None:
-    for sender in senders:
-        grown(sender, by)
 
 
 def refusals(senders: Sequence[Load]) -> set[str]:
