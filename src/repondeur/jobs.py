@@ -40,7 +40,6 @@ NOTICES_EVERY_S = 60.0
 OUTBOX_EVERY_S = 15.0  # as often as Prometheus usually asks
 MX_EVERY_S = 15.0  # a batch is 50 domains, so 5,000 take 25 minutes after an import
 IN_TURN_TERM = timedelta(minutes=5)  # above the longest run: a batch of domains without answer
-PURGE_TERM = timedelta(seconds=60)  # renewed while a sweep goes on
 HOLDER_HOST = 40  # characters of the host name in it; the column has 64
 PROBLEMS_LOGGED = 20  # of each sync; the command shows all
 PURGE_PAUSE_S = 0.05  # between two chunks, for the mail path's transactions
@@ -66,6 +65,12 @@ def every(config: Config, holder: str) -> Iterator[Coroutine[None, None, None]]:
         yield _in_turn(holder, "directory", every_s, lambda: sync_directory(config))
 
 
+def term(every_s: float) -> timedelta:
+    """How long a job stays with its holder: until that one misses a turn, for each other has a
+    clock of its own."""
+    return max(IN_TURN_TERM, timedelta(seconds=1.5 * every_s))
+
+
 def holder(config: Config) -> str:
     """This process's name among those that may hold a duty.
 
@@ -76,13 +81,13 @@ def holder(config: Config) -> str:
 
 async def _in_turn(holder: str, name: str, every_s: float, function: Callable[[], int]) -> None:
     """Run `function` every so often, in one process of the fleet at a time."""
-    # It stays with its holder until that one misses a turn: each other has a clock of its own.
-    term = max(IN_TURN_TERM, timedelta(seconds=1.5 * every_s))
     trouble = Trouble(f"{name}: failed, tried again")
     while True:
         await asyncio.sleep(every_s)
         try:
-            mine = await asyncio.to_thread(with_connection, duty.take, name, holder, clock(), term)
+            mine = await asyncio.to_thread(
+                with_connection, duty.take, name, holder, clock(), term(every_s)
+            )
             if mine and (count := await asyncio.to_thread(with_connection, function)):
                 log.info(name, count=count)
             trouble.over()
@@ -168,8 +173,9 @@ async def _purge(config: Config, holder: str) -> None:
         while True:
             await asyncio.sleep(PURGE_EVERY_S)
             try:
+                mine = term(PURGE_EVERY_S)
                 if await asyncio.to_thread(
-                    with_connection, duty.take, "purge", holder, clock(), PURGE_TERM
+                    with_connection, duty.take, "purge", holder, clock(), mine
                 ):
                     deleted = await asyncio.to_thread(
                         with_connection, _sweep, kept, holder, stopping
@@ -184,16 +190,16 @@ async def _purge(config: Config, holder: str) -> None:
 
 def _sweep(kept: timedelta, holder: str, stopping: threading.Event) -> int:
     """One sweep, as long as the duty stays with `holder`; how many rows it deleted."""
-    total = 0
-    mine_until = clock() + PURGE_TERM / 2
+    total, mine = 0, term(PURGE_EVERY_S)
+    renewed = clock()
     for deleted in purge.sweep(clock(), kept):
         total += deleted
         if stopping.wait(PURGE_PAUSE_S):
             break
-        if clock() > mine_until:
-            if not duty.take("purge", holder, clock(), PURGE_TERM):
+        if clock() > renewed + mine / 2:
+            if not duty.take("purge", holder, clock(), mine):
                 break
-            mine_until = clock() + PURGE_TERM / 2
+            renewed = clock()
     return total
 
 

@@ -321,6 +321,24 @@ def test_purge_removes_what_has_aged_and_nothing_else(store: str) -> None:
     assert (Answered.objects.count(), Journal.objects.count()) == (0, 1)
 
 
+def test_a_sweep_deletes_a_chunk_at_once(store: str) -> None:
+    """Each correspondent was a transaction of its own: on SQLite two thousand times to the disk."""
+    from django.test.utils import CaptureQueriesContext
+
+    from repondeur.store.models import Answered, Throttle
+    from repondeur.store.purge import sweep
+
+    answer(*(item(f"person{n}@example.org", number=n) for n in range(20)))
+    Answered.objects.filter(correspondent=Answered.objects.first().correspondent).update(
+        until=T + timedelta(days=99)
+    )
+    with CaptureQueriesContext(connection) as captured:
+        assert sum(sweep(T + timedelta(days=20), timedelta(days=30))) == 19 + 20
+    deletes = [query for query in captured.captured_queries if query["sql"].startswith("DELETE")]
+    assert len(deletes) <= 4
+    assert (Answered.objects.count(), Throttle.objects.count()) == (1, 0)
+
+
 def test_a_duty_has_one_holder(store: str) -> None:
     from repondeur.store.duty import give_up, take
 
@@ -334,6 +352,16 @@ def test_a_duty_has_one_holder(store: str) -> None:
     assert not take("purge", "a", T + 2 * term, term)
     give_up("b")
     assert take("purge", "a", T + 2 * term, term)
+
+
+def test_the_purge_stays_with_its_holder_between_two_rounds(store: str) -> None:
+    """Each worker of each node swept all tables in turn: the duty was over after a minute."""
+    from repondeur import jobs
+    from repondeur.store.duty import take
+
+    term = jobs.term(jobs.PURGE_EVERY_S)
+    assert take("purge", "a", T, term)
+    assert not take("purge", "b", T + timedelta(seconds=jobs.PURGE_EVERY_S + 60), term)
 
 
 def test_the_schema_is_what_the_models_say(store: str) -> None:

@@ -40,21 +40,19 @@ def _answered(now: int) -> Iterator[int]:
                 [*last, CHUNK],
             )
             found = cursor.fetchall()
-            over = now - DAY.length
-            old = [
-                (row[0], row[1], bytes(row[2]), now, over)
-                for row in found
-                if row[3] <= now and row[4] <= over
-            ]
-            if old:
-                # Once more: the correspondent may have been answered since the SELECT.
-                cursor.executemany(
-                    "DELETE FROM answered WHERE domain_id = %s AND responder_id = %s"
-                    " AND correspondent = %s AND until <= %s AND day <= %s",
-                    old,
+            over, deleted = now - DAY.length, 0
+            if any(row[3] <= now and row[4] <= over for row in found):
+                end = (found[-1][0], found[-1][1], bytes(found[-1][2]))
+                cursor.execute(
+                    "DELETE FROM answered WHERE (domain_id, responder_id, correspondent)"
+                    " > (%s, %s, %s) AND (domain_id, responder_id, correspondent) <= (%s, %s, %s)"
+                    # Once more: the correspondent may have been answered since the SELECT.
+                    " AND until <= %s AND day <= %s",
+                    [*last, *end, now, over],
                 )
+                deleted = cursor.rowcount
         last = (found[-1][0], found[-1][1], bytes(found[-1][2])) if len(found) == CHUNK else None
-        yield len(old)
+        yield deleted
 
 
 def _throttle(now: int) -> Iterator[int]:
@@ -67,14 +65,16 @@ def _throttle(now: int) -> Iterator[int]:
                 [last, CHUNK],
             )
             found = cursor.fetchall()
-            over = now - HOUR.length
-            old = [(bytes(row[0]), over) for row in found if row[1] <= over]
-            if old:
-                cursor.executemany(
-                    "DELETE FROM throttle WHERE correspondent = %s AND hour <= %s", old
+            over, deleted = now - HOUR.length, 0
+            if any(row[1] <= over for row in found):
+                cursor.execute(
+                    "DELETE FROM throttle WHERE correspondent > %s AND correspondent <= %s"
+                    " AND hour <= %s",
+                    [last, bytes(found[-1][0]), over],
                 )
+                deleted = cursor.rowcount
         last = bytes(found[-1][0]) if len(found) == CHUNK else None
-        yield len(old)
+        yield deleted
 
 
 def _by_domain(table: str, before: int, also: str = "") -> Iterator[int]:
