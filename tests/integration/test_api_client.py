@@ -193,6 +193,15 @@ def test_a_free_responder_on_an_alias_keeps_the_copy_in_its_mailbox(
     assert (found["kind"], found["copy"], found["copyTo"]) == ("free", True, None)
     with pytest.raises(exceptions.BadParametersError, match="copyTo"):
         alice.post(ROOT + "/responder", account="nobody", content="x", copy=True)
+    # Its address is no alias any more: it keeps none, and can be changed all the same.
+    house.service.must("mailbox", "set", "b@alice.fr", "--remove-alias", "contact@alice.fr")
+    assert not alice.get(ROOT + "/responder/contact")["copy"]
+    alice.put(ROOT + "/responder/contact", content="y")
+    house.settled(alice)
+    found = alice.get(ROOT + "/responder/contact")
+    assert (found["content"], found["copy"]) == ("y", False)
+    with pytest.raises(exceptions.BadParametersError, match="copyTo"):
+        alice.put(ROOT + "/responder/contact", copy=True)
 
 
 def test_filters(house: ApiHouse, alice: ovh.Client) -> None:

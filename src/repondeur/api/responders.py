@@ -164,9 +164,10 @@ def _wanted(
         if given.get(name) is not None:
             values[name] = tuple(given[name])
     made = replace(start, **values)
-    if made.copy and not responders.keeps_copy(made, domain, local):
+    placed = responders.truthful(made, domain, local)
+    if placed != made and given.keys() & {"copy_", "copyTo"}:
         raise Invalid("no-place-for-copy", "copyTo", address=f"{local}@{domain.name}")
-    return made
+    return placed
 
 
 def _when(text: str | None, zone: str, name: str) -> datetime | None:
