@@ -193,7 +193,7 @@ async def _mail(config: Config, sockets: Sockets, parts: AsyncExitStack) -> Rela
     for name, sock in sockets.mail():
         drops = name == "drops"
         listener = Listener(
-            Drop(batcher, jobs.clock).accept if drops else accept,
+            Drop(batcher, jobs.clock, jobs.ways(config).drop_domain).accept if drops else accept,
             protocol="smtp" if name == "smtp" else "lmtp",
             keep_message=config.mode == "inline" and not drops,
             trusted=config.trusted_clients,

@@ -135,19 +135,25 @@ async def _run_operations() -> None:
         await asyncio.sleep(OPERATIONS_EVERY_S)
 
 
+def ways(config: Config) -> Ways:
+    """Where the entries of Postfix's tables lead."""
+    drops = str(config.drop_listen.reached)
+    return Ways(config.tap_domain, str(config.postfix_copies), drops)
+
+
 async def keep_maps(config: Config, folder: Path) -> None:
     """Postfix's tables follow the directory and the windows of the responders."""
-    drops = str(config.drop_listen.reached)
-    maps = Follower(folder, Ways(config.tap_domain, str(config.postfix_copies), drops))
+    maps = Follower(folder, ways(config))
     trouble = Trouble("postfix maps: kept as they were")
     metrics.MAPS.set(clock().timestamp())
     while True:
         begun, share = time.monotonic(), MAPS_IDLE_SHARE
         try:
             changed = await asyncio.to_thread(with_connection, maps.follow, clock())
+            if changed is not None:
+                share = 1
             if changed:
                 log.info("postfix maps", changed=changed)
-                share = 1
             metrics.MAPS.set(clock().timestamp())
             trouble.over()
         except (Error, OSError, ToolError) as error:

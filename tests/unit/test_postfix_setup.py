@@ -26,6 +26,7 @@ WANTED = setup.Wanted(
     replies="127.0.0.1:10026",
     copies="127.0.0.1:10027",
     folder=Path("/var/lib/repondeur/postfix"),
+    drops="127.0.0.1:8026",
 )
 
 
@@ -57,6 +58,7 @@ def test_tokens_lose_nothing(parts: list[str]) -> None:
         ("proxy:pgsql:/etc/postfix/repondeur-frees.cf", []),
         ("hash:/x/repondeur-frees-too", ["hash:/x/repondeur-frees-too"]),
         (f"inline:{{ {{{TAP} = lmtp:inet:127.0.0.1:9, inet:10.0.0.1:9}} }}", []),
+        (f"inline:{{ {{{TAP} = lmtp:inet:[::1]:9}}, {{drop.{TAP} = lmtp:inet:[::1]:8}} }}", []),
         ("inline:{ {other.invalid = lmtp:x} }", ["inline:{ {other.invalid = lmtp:x} }"]),
     ],
 )
@@ -78,6 +80,7 @@ def postconf(tmp_path: Path) -> Postconf:
 def test_writing_keeps_what_is_there_and_a_second_run_changes_nothing(postconf: Postconf) -> None:
     before = (postconf.folder / "main.cf").read_text()
     assert not setup.begun(TAP, postconf)
+    assert not setup.leads(WANTED.ways, postconf)
     found = setup.changes(WANTED, postconf)
     assert {change.file for change in found} == {"main.cf", "master.cf"}
     assert (postconf.folder / "main.cf").read_text() == before
@@ -95,6 +98,7 @@ def test_writing_keeps_what_is_there_and_a_second_run_changes_nothing(postconf: 
         "hash:/var/lib/repondeur/postfix/repondeur-frees",
     ]
     assert setup.present_service(TAP, postconf) == WANTED.service
+    assert setup.leads(WANTED.ways, postconf)
     assert setup.present_service("other.invalid", postconf) == ()
     assert setup.tokens(postconf.value("transport_maps"))[-1] == "hash:/etc/postfix/transport"
     assert "smtpd_milters" not in postconf.service("127.0.0.1:10026/inet")

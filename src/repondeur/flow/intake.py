@@ -85,30 +85,40 @@ class Drop:
 
     Postfix's map files say whose mail comes here. They may be old; what the directory says at this
     instant decides. Mail that is to be kept is met with 451: it waits in Postfix's queue, and goes
-    where it belongs once the files say so.
+    where it belongs once the files say so. A free address comes as LOCAL=DOMAIN@ `domain`, by
+    alias; unknown by now, it is refused as it would have been at first.
     """
 
-    def __init__(self, batcher: Batcher, clock: Callable[[], datetime]) -> None:
+    def __init__(self, batcher: Batcher, clock: Callable[[], datetime], domain: str) -> None:
         self._batcher = batcher
         self._clock = clock
+        self._domain = domain
 
     async def accept(self, incoming: Incoming) -> list[Status]:
+        recipients = [unwrap_tap(recipient, self._domain) for recipient in incoming.recipients]
         try:
-            found = await self._batcher.resolve(incoming.recipients)
+            found = await self._batcher.resolve(recipients)
         except Exception as error:
             tell_deferred(incoming.sender, len(incoming.recipients), error)
             return [AWAY] * len(incoming.recipients)
         t = self._clock()
         statuses = []
-        for recipient, destination in zip(incoming.recipients, found, strict=True):
+        for written, recipient, destination in zip(
+            incoming.recipients, recipients, found, strict=True
+        ):
             if destination.free:
                 # Of an alias, too: where that leads Postfix has asked its own tables.
                 destination = replace(destination, mailbox="")
-            dropped = routed(destination, t).dropped
-            ROUTED.labels("dropped" if dropped else "kept").inc()
-            words = "dropped: no copy" if dropped else "deferred: to be kept by now"
+            route = routed(destination, t)
+            if route.dropped:
+                status, name, words = DROPPED, "dropped", "dropped: no copy"
+            elif route.unknown and written != recipient:
+                status, name, words = UNKNOWN, "unknown", "refused: unknown"
+            else:
+                status, name, words = TO_KEEP, "kept", "deferred: to be kept by now"
+            ROUTED.labels(name).inc()
             log.info(words, sender=incoming.sender, recipient=recipient)
-            statuses.append(DROPPED if dropped else TO_KEEP)
+            statuses.append(status)
         return statuses
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from repondeur.postfix import maps, tools
+from repondeur.postfix import maps, setup, tools
 
 
 class Follower:
@@ -17,17 +17,25 @@ class Follower:
         self._seen: tuple[object, ...] | None = None
         self.boundary: datetime | None = None  # when something changes by itself
 
-    def follow(self, t: datetime) -> list[str]:
-        """What has changed, written; the names of the tables.
+    def follow(self, t: datetime) -> list[str] | None:
+        """What has changed, written; the names of the tables, or None when there was no need to
+        make them. Nothing is written before main.cf knows where the entries lead: Postfix would
+        send that mail back.
 
         Raises ToolError, OSError and django.db.Error; the next call then tries again.
         """
         seen = maps.fingerprint()
         if seen == self._seen and (self.boundary is None or t < self.boundary):
-            return []
+            return None
         self._seen = None
+        postconf = tools.Postconf()
+        if not setup.leads(self._ways, postconf):
+            raise tools.ToolError(
+                f"main.cf: transport_maps does not know {self._ways.drop_domain}; "
+                "mend: repondeur postfix setup --write"
+            )
         # Asked before the tables are made: what changes in between is seen next time.
         upcoming = maps.next_boundary(t)
-        changed = maps.write_maps(self._folder, t, self._ways, tools.map_type())
+        changed = maps.write_maps(self._folder, t, self._ways, tools.map_type(postconf))
         self._seen, self.boundary = seen, upcoming
         return changed

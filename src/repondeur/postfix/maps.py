@@ -2,8 +2,8 @@
 
 Four tables (docs/postfix.md says why these):
   taps       recipient_bcc_maps: who answers -> where its copy goes
-  frees      virtual_alias_maps: the address of a free responder -> itself, so that it is known
-  routes     transport_maps: whose mail is not kept -> our door for it, or the way to the target
+  frees      virtual_alias_maps: the address of a free responder -> where its mail goes
+  routes     transport_maps: what a mailbox does not keep -> our door, or the way to the target
   copies     virtual_alias_maps of that way alone: address -> copy target
 """
 
@@ -78,6 +78,18 @@ class Ways:
     copies: str
     drops: str
 
+    # Domains whose transports stand in main.cf (setup.py). A free address leads there by alias, as
+    # cleanup(8) sees a new alias at once: by a route of its own the mail of the first 10 s would be
+    # taken to the mailboxes, which do not know it, and come back to its sender.
+
+    @property
+    def drop_domain(self) -> str:
+        return f"drop.{self.tap_domain}"
+
+    @property
+    def copy_domain(self) -> str:
+        return f"copy.{self.tap_domain}"
+
 
 @dataclass(frozen=True, slots=True)
 class Tables:
@@ -104,23 +116,21 @@ def tables(t: datetime, ways: Ways) -> Tables:
             if not _PLAIN.fullmatch(address):
                 continue
             answering = on and _within(start, end, now)
-            # A free responder's address has no mailbox to be late for.
-            routing = answering and (kind == "free" or _within(start, end, routed))
-            # It passes mail on while it is off, too (design §3).
-            passing = kind == "free" and copy and copy_to and not alias
             if answering:
                 taps[address] = _tap(local, name, ways.tap_domain)
-            if kind == "free" and (answering or passing):
-                frees[address] = address
+            if kind == "free":
+                # It passes mail on while it is off, too (design §3).
+                if copy and copy_to and (answering or not alias):
+                    frees[address] = _tap(local, name, ways.copy_domain)
+                elif answering:
+                    frees[address] = _tap(local, name, ways.drop_domain)
+            elif answering and _within(start, end, routed) and (copy_to or not copy):
+                routes[address] = forward if copy else drop
             if copy_to:
-                # On or off: it is asked for what a route has led there alone. A route that is seen
-                # for longer than this entry would lead there again and again.
-                copies[address] = copy_to
-            if copy and copy_to:
-                if passing or routing:
-                    routes[address] = forward
-            elif routing and (kind == "free" or not copy):
-                routes[address] = drop
+                # On or off: it is asked for what has been led there alone. A route that is seen for
+                # longer than this entry would lead there again and again.
+                key = _tap(local, name, ways.copy_domain) if kind == "free" else address
+                copies[key] = copy_to
         db.execute(_ALIASES)
         for local, name, start, end in db.fetchall():
             if _PLAIN.fullmatch(f"{local}@{name}") and _within(start, end, now):

@@ -196,13 +196,14 @@ def _no_copy(reply: str, postconf: Postconf, timeout_s: float) -> Finding:
 
 def _left(sender: str, postconf: Postconf, timeout_s: float) -> Finding:
     """Whether nothing to the sender waits in the queue any more."""
+    led = sender.replace("@", "=") + "@"  # where an alias leads to the door for what is dropped
 
     def waiting() -> list[str]:
         return [
             str(recipient.get("delay_reason") or "it has just come")
             for entry in queue(postconf)
             for recipient in entry["recipients"]
-            if recipient["address"] == sender
+            if recipient["address"] == sender or recipient["address"].startswith(led)
         ]
 
     gone = _wait(lambda: not waiting(), timeout_s)

@@ -116,9 +116,13 @@ def table(wanted: Wanted, name: str, folder: Path) -> str:
 
 
 def tap_route(wanted: Wanted) -> str:
-    """The transport of the tap domain, as a table of its own."""
-    hops = ", ".join(f"inet:{hop}" for hop in wanted.service)
-    return f"inline:{{ {{{wanted.tap_domain} = lmtp:{hops}}} }}"
+    """The transports of the tap domain and of those that files lead to, as a table of its own."""
+    routes = {wanted.tap_domain: "lmtp:" + ", ".join(f"inet:{hop}" for hop in wanted.service)}
+    if wanted.access is None:
+        routes[wanted.ways.drop_domain] = f"lmtp:inet:{wanted.drops}"
+        routes[wanted.ways.copy_domain] = f"{COPY_TRANSPORT}:{nexthop(wanted.copies)}"
+    entries = ", ".join(f"{{{domain} = {route}}}" for domain, route in routes.items())
+    return f"inline:{{ {entries} }}"
 
 
 def others(value: str, tap_domain: str) -> list[str]:
@@ -131,7 +135,9 @@ def present_service(tap_domain: str, postconf: Postconf) -> tuple[str, ...]:
     """The nodes that transport_maps names for the tap domain; none when it names none."""
     value = postconf.given().get("transport_maps", "")
     routes = set(tokens(value)) - set(others(value, tap_domain))
-    return tuple(hop for route in routes for hop in re.findall(r"\binet:([^\s,{}]+)", route))
+    # The tap domain's is the first.
+    first = [route.partition("}")[0] for route in routes]
+    return tuple(hop for route in first for hop in re.findall(r"\binet:([^\s,{}]+)", route))
 
 
 def present_access(postconf: Postconf) -> queries.Access | None:
@@ -145,6 +151,12 @@ def begun(tap_domain: str, postconf: Postconf) -> bool:
     given = postconf.given()
     values = [given.get(name, "") for name in LISTS]
     return any(others(value, tap_domain) != tokens(value) for value in values)
+
+
+def leads(ways: Ways, postconf: Postconf) -> bool:
+    """Whether main.cf has the transports of what our files lead to. Raises ToolError."""
+    value = postconf.given().get("transport_maps", "")
+    return all(f"{{{domain} = " in value for domain in (ways.drop_domain, ways.copy_domain))
 
 
 def main_cf(wanted: Wanted, postconf: Postconf) -> dict[str, str]:
