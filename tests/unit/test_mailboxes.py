@@ -76,12 +76,6 @@ def test_message_is_kept_under_its_return_path(tmp_path: Path, spool: Spool, lar
         message.close()
 
 
-def test_an_address_without_a_domain_is_of_this_host(tmp_path: Path) -> None:
-    (got,) = deliver(Mailboxes(tmp_path, "mx.example"), [post("postmaster")])
-    assert got.code == 250
-    assert len(list((tmp_path / "mx.example/postmaster/new").iterdir())) == 1
-
-
 def test_each_of_a_batch_meets_its_own_fate(tmp_path: Path) -> None:
     (tmp_path / "example.org").mkdir()
     (tmp_path / "example.org/file").write_text("a file in the way")

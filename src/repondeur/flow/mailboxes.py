@@ -36,7 +36,6 @@ class Mailboxes:
 
     def __init__(self, folder: Path, hostname: str) -> None:
         self._folder = folder
-        self._hostname = hostname
         self._folders = Folders(hostname)
 
     def takes(self, recipient: str) -> bool:
@@ -61,8 +60,8 @@ class Mailboxes:
 
     def _path(self, recipient: str) -> str | None:
         """None where no folder can have the name."""
-        local, at, domain = recipient.rpartition("@")
-        names = [file_name(domain if at else self._hostname), file_name(local if at else domain)]
+        local, _, domain = recipient.rpartition("@")
+        names = [file_name(domain), file_name(local)]
         if not all(names) or max(map(len, names)) > NAME_LIMIT:
             return None
         return f"{self._folder}/{names[0]}/{names[1]}"
