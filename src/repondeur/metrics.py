@@ -20,7 +20,9 @@ _NOT_SUMS = frozenset({"process_start_time_seconds", "process_max_fds"})
 
 # Of the whole database: each node shows the same, so a dashboard takes the maximum.
 DEPTH = Gauge(
-    "repondeur_outbox_depth", "Replies in the outbox, of all nodes", multiprocess_mode="mostrecent"
+    "repondeur_outbox_depth",
+    "Replies in the outbox, of all nodes, but for those that staff hold back",
+    multiprocess_mode="mostrecent",
 )
 AGE = Gauge(
     "repondeur_outbox_age_seconds",

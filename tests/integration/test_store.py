@@ -125,6 +125,22 @@ def test_frozen_by_staff_nothing_is_answered(store: str, frozen: str) -> None:
 
 
 @pytest.mark.parametrize("frozen", ["domain", "customer"])
+def test_what_is_frozen_does_not_count_as_waiting(store: str, frozen: str) -> None:
+    """Staff would be woken, and doctor would blame the relay, for what they hold back."""
+    from repondeur.hosting.doctor.traffic import stuck
+    from repondeur.store.models import Customer, Domain
+    from repondeur.store.outbox import depth
+
+    answer(item(), item(CHARLIE, number=2))
+    t = T + timedelta(hours=3)
+    assert depth(t) == (2, 3 * 3600.0)
+    assert [finding.level.value for finding in stuck(t)] == ["error"]
+    (Domain if frozen == "domain" else Customer).objects.update(frozen=True)
+    assert depth(t) == (0, 0.0)
+    assert [finding.level.value for finding in stuck(t)] == ["ok"]
+
+
+@pytest.mark.parametrize("frozen", ["domain", "customer"])
 def test_what_is_claimed_says_whether_it_is_frozen(store: str, frozen: str) -> None:
     from repondeur.store.models import Customer, Domain
     from repondeur.store.outbox import claim

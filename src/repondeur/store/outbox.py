@@ -137,8 +137,15 @@ def set_lease(keys: Sequence[tuple[int, int]], until: datetime) -> set[int]:
 
 
 def depth(t: datetime) -> tuple[int, float]:
-    """How many replies wait, and the age of the oldest in seconds: for metrics and doctor."""
+    """How many replies wait, and the age of the oldest in seconds: for metrics and doctor. What
+    staff hold back is not counted: nobody has to be woken for it."""
     with cursor() as db:
-        db.execute("SELECT COUNT(*), MIN(created) FROM outbox")
+        db.execute(
+            "SELECT SUM(o.waiting), MIN(o.oldest) FROM"
+            " (SELECT domain_id, COUNT(*) AS waiting, MIN(created) AS oldest FROM outbox"
+            " GROUP BY domain_id) o"
+            " LEFT JOIN domain d ON d.id = o.domain_id LEFT JOIN customer c ON c.id = d.customer_id"
+            " WHERE d.frozen IS NOT TRUE AND c.frozen IS NOT TRUE"
+        )
         count, oldest = db.fetchone()
-    return count, (to_ms(t) - oldest) / 1000 if oldest is not None else 0.0
+    return int(count or 0), (to_ms(t) - oldest) / 1000 if oldest is not None else 0.0

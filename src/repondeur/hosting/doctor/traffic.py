@@ -25,7 +25,8 @@ def stuck(t: datetime) -> Iterator[Finding]:
     if age < STUCK_WARNING:
         yield ok("outbox", f"{depth} replies wait")
         return
-    first = Outbox.objects.order_by("lease_until").first()
+    frozen = Domain.objects.filter(Q(frozen=True) | Q(customer__frozen=True)).values("id")
+    first = Outbox.objects.exclude(domain_id__in=frozen).order_by("lease_until").first()
     tried = first and Journal.objects.filter(domain_id=first.domain_id, id=first.id).first()
     said = f"; the relay said: {tried.fate_text}" if tried and tried.fate_text else ""
     yield Finding(
