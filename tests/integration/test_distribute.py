@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
+from tests.batch_house import CHARLIE, LEASE, POLICY, T, answer, item, seed
 from tests.database import configure, use_database
 from tests.peers.postgres import Postgres
 from tests.peers.service import Service
@@ -24,7 +26,7 @@ def test_every_table_with_a_domain_is_distributed_by_it() -> None:
     configure()
     from django.apps import apps
 
-    from repondeur.store.distribute import BY_DOMAIN
+    from repondeur.store.distribute import BY_DOMAIN, REFERENCE
 
     tables = set()
     for model in apps.get_app_config("store").get_models():
@@ -32,7 +34,35 @@ def test_every_table_with_a_domain_is_distributed_by_it() -> None:
         columns = getattr(key, "columns", (key.column,))
         if columns[0] == "domain_id":
             tables.add(model._meta.db_table)
-    assert tables == set(BY_DOMAIN)
+    assert tables == {*BY_DOMAIN, "alias"}
+    assert "alias" in REFERENCE  # it is on every server
+
+
+def test_statements_name_the_domains_by_which_citus_finds_the_shards(postgres: Postgres) -> None:
+    """A batch of three messages to three domains asked all 32 shards for their responders."""
+    with use_database(f"{postgres.database()}?prepared_statements=no"):  # as it is on Citus
+        from django.db import connection
+        from django.test.utils import CaptureQueriesContext
+
+        from repondeur.store.distribute import BY_DOMAIN
+        from repondeur.store.lookup import resolve
+        from repondeur.store.outbox import claim
+
+        seed()
+        with CaptureQueriesContext(connection) as captured:
+            for _ in ("reply", "already-answered"):
+                answer(item(), item(CHARLIE, number=2))
+            assert resolve(["quiet@example.fr"], POLICY)["quiet@example.fr"].mailbox
+            assert len(claim(T + 2 * LEASE, LEASE, 10)) == 2
+        seen = set()
+        for query in captured.captured_queries:
+            spread = set(BY_DOMAIN).intersection(
+                re.findall(r"(?:FROM|JOIN|UPDATE) (\w+)", query["sql"])
+            )
+            if "WITH wanted" in query["sql"] and spread:
+                assert re.search(r"\w\.domain_id IN \(1\)", query["sql"]), query["sql"]
+                seen |= spread
+        assert seen == {"responder", "mailbox", "answered", "outbox"}
 
 
 def test_what_was_distributed_is_not_left_on_the_coordinator_too() -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from django.db import connection, transaction
 
-# In the order of their foreign keys: a copied table may only refer to copied ones.
-REFERENCE = ("offer", "customer", "domain")
+# In the order of their foreign keys: a copied table may only refer to copied ones. Aliases change
+# seldom, and each message asks for some before it knows a domain, and for some of any domain: all
+# shards, which took six sevenths of its time.
+REFERENCE = ("offer", "customer", "domain", "alias")
 BY_DOMAIN = (
-    "journal", "answered", "outbox", "responder", "mailbox", "alias", "operation", "notice",
-    "delegation",
+    "journal", "answered", "outbox", "responder", "mailbox", "operation", "notice", "delegation",
 )  # fmt: skip
 BY_CORRESPONDENT = "throttle"  # counts over all domains, so it cannot lie with one of them
 

@@ -11,7 +11,7 @@ from typing import Any
 from repondeur.rules.address import normalise, untag
 from repondeur.rules.model import Audience, Authentication, Policy, Responder
 from repondeur.store.fields import from_ms
-from repondeur.store.sql import Cursor, cursor, rows, wanted
+from repondeur.store.sql import Cursor, cursor, of_domains, rows, wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +104,9 @@ def _domains_and_aliases(
     source, parameters = rows(list(pairs), "text", "text")
     db.execute(
         f"WITH wanted (local, name) AS ({source})"
-        " SELECT d.name, d.id, NULL AS local, NULL AS of_id, NULL AS of_local"
+        " SELECT d.name, d.id, a.local, a.mailbox_domain_id, a.mailbox_local"
         " FROM wanted w JOIN domain d ON d.name = w.name"
-        # Not a LEFT JOIN: for that Citus would fetch all aliases there are.
-        " UNION ALL SELECT d.name, d.id, a.local, a.mailbox_domain_id, a.mailbox_local"
-        " FROM wanted w JOIN domain d ON d.name = w.name"
-        " JOIN alias a ON a.domain_id = d.id AND a.local = w.local",
+        " LEFT JOIN alias a ON a.domain_id = d.id AND a.local = w.local",
         parameters,
     )
     found = db.fetchall()
@@ -120,7 +117,9 @@ def _domains_and_aliases(
 
 
 def _responders(db: Cursor, keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], _Row]:
+    keys = list(keys)
     prefix, parameters = wanted(keys)
+    condition, domains = of_domains("r.domain_id", (domain_id for domain_id, _ in keys))
     db.execute(
         f"{prefix} SELECT r.domain_id, r.local, d.name, r.id, r.revision, r.enabled, r.start,"
         ' r."end", r."interval", r.also, r.audience, r.contacts, r.authentication, m.name,'
@@ -130,8 +129,9 @@ def _responders(db: Cursor, keys: Iterable[tuple[int, str]]) -> dict[tuple[int, 
         " JOIN responder r ON r.domain_id = w.domain_id AND r.local = w.local"
         " JOIN domain d ON d.id = w.domain_id"
         " JOIN customer c ON c.id = d.customer_id"
-        " LEFT JOIN mailbox m ON m.domain_id = r.domain_id AND m.local = r.local",
-        parameters,
+        " LEFT JOIN mailbox m ON m.domain_id = r.domain_id AND m.local = r.local"
+        f" WHERE {condition}",
+        [*parameters, *domains],
     )
     return {(row[0], row[1]): _row(row) for row in db.fetchall()}
 
@@ -177,12 +177,14 @@ def _addresses(column: str | list[str]) -> tuple[str, ...]:
 
 
 def _mailboxes(db: Cursor, keys: Iterable[tuple[int, str]]) -> dict[tuple[int, str], str]:
+    keys = list(keys)
     prefix, parameters = wanted(keys)
+    condition, domains = of_domains("m.domain_id", (domain_id for domain_id, _ in keys))
     db.execute(
         f"{prefix} SELECT m.domain_id, m.local, d.name"
         " FROM wanted w JOIN mailbox m ON m.domain_id = w.domain_id AND m.local = w.local"
-        " JOIN domain d ON d.id = w.domain_id",
-        parameters,
+        f" JOIN domain d ON d.id = w.domain_id WHERE {condition}",
+        [*parameters, *domains],
     )
     return {(row[0], row[1]): f"{row[1]}@{row[2]}" for row in db.fetchall()}
 

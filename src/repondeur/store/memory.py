@@ -14,7 +14,7 @@ from repondeur.rules.decide import recall
 from repondeur.rules.model import Memory, Policy, Reason, Responder
 from repondeur.store.entry import Entry
 from repondeur.store.fields import from_ms, to_ms
-from repondeur.store.sql import Cursor, cursor, rows
+from repondeur.store.sql import Cursor, cursor, of_domains, rows
 from repondeur.store.window import DAY, HOUR
 
 
@@ -166,13 +166,15 @@ def _recollect(
 ) -> dict[tuple[int, int, bytes], tuple[int, int, int, str | None]]:
     """The `answered` rows of `keys`: until, revision, day, recent."""
     source, parameters = rows(keys, "bigint", "bigint", "bytea")
+    condition, domains = of_domains("a.domain_id", (domain_id for domain_id, _, _ in keys))
     db.execute(
         f"WITH wanted (domain_id, responder_id, correspondent) AS ({source})"
         " SELECT a.domain_id, a.responder_id, a.correspondent,"
         " a.until, a.revision, a.day, a.recent"
         " FROM wanted w JOIN answered a ON a.domain_id = w.domain_id"
-        " AND a.responder_id = w.responder_id AND a.correspondent = w.correspondent",
-        parameters,
+        " AND a.responder_id = w.responder_id AND a.correspondent = w.correspondent"
+        f" WHERE {condition}",
+        [*parameters, *domains],
     )
     return {(r[0], r[1], bytes(r[2])): (r[3], r[4], r[5], r[6]) for r in db.fetchall()}
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from repondeur.store.fields import from_ms, readable, to_ms
-from repondeur.store.sql import Cursor, cursor, rows
+from repondeur.store.sql import Cursor, cursor, of_domains, rows
 
 WORDS_KEPT = 1000  # characters of what a relay said; Gmail's longest refusals have 400
 
@@ -91,14 +91,15 @@ def claim(t: datetime, lease: timedelta, limit: int) -> list[Waiting]:
         if not found:
             return []
         source, parameters = rows(found, "bigint", "bigint")
+        condition, domains = of_domains("outbox.domain_id", (domain_id for domain_id, _ in found))
         db.execute(
             f"WITH wanted (domain_id, id) AS ({source})"
             " UPDATE outbox SET lease_until = %s FROM wanted"
             " WHERE outbox.domain_id = wanted.domain_id AND outbox.id = wanted.id"
-            " AND outbox.lease_until <= %s"
+            f" AND outbox.lease_until <= %s AND {condition}"
             " RETURNING outbox.domain_id, outbox.id, sender, recipient, smtputf8, data, created,"
             " attempts",
-            [*parameters, until, now],
+            [*parameters, until, now, *domains],
         )
         claimed = db.fetchall()
         frozen = _frozen(db, {r[0] for r in claimed})

@@ -161,9 +161,23 @@ def rows(given: Sequence[Sequence[Any]], *types: str) -> tuple[str, list[Any]]:
     be prepared once. SQLite has no arrays, and keeps a statement for each number; Citus takes
     twice as long for arrays.
     """
-    if connection.vendor == "sqlite" or connection.connection.prepare_threshold is None:
-        return _values(len(given), len(types)), [value for row in given for value in row]
-    return _unnest(types), [list(column) for column in zip(*given, strict=True)]
+    if connection.vendor == "postgresql" and not _spread():
+        return _unnest(types), [list(column) for column in zip(*given, strict=True)]
+    return _values(len(given), len(types)), [value for row in given for value in row]
+
+
+def of_domains(column: str, domains: Iterable[int]) -> tuple[str, list[int]]:
+    """A condition, and its parameters, beside a join on given rows: by it Citus sees which shards
+    to ask, else it asks all. For a cursor that is open."""
+    if connection.vendor == "postgresql" and _spread():
+        found = sorted(set(domains))
+        return f"{column} IN ({', '.join(['%s'] * len(found))})", found
+    return "TRUE", []
+
+
+def _spread() -> bool:
+    """Whether the tables may be on several servers: nothing is prepared then (_keep_plans)."""
+    return connection.connection.prepare_threshold is None
 
 
 @lru_cache(STATEMENTS_KEPT)
