@@ -115,12 +115,16 @@ class Writer:
         """One transaction. An Item has an Outcome, an Arrival a Placed for each recipient, a
         Finished nothing, a text its Destination; whatever failed, an exception."""
         batch = _Batch()
-        self._take(batch, given)
-        for carried in batch.carried:
-            yield carried.errand
-        self._settle(batch)
-        if batch.items or batch.finished:
-            self._commit(batch, lambda: self._join(batch, more()))
+        self._checkpointer.begins()
+        try:
+            self._take(batch, given)
+            for carried in batch.carried:
+                yield carried.errand
+            self._settle(batch)
+            if batch.items or batch.finished:
+                self._commit(batch, lambda: self._join(batch, more()))
+        finally:
+            self._checkpointer.ends(len(batch.items) + len(batch.finished))
         return batch.results
 
     def claim(self, t: datetime, limit: int) -> list[outbox.Waiting]:
@@ -336,7 +340,6 @@ class Writer:
         )
         self._unwritten.difference_update((each.domain_id, each.id) for each in finished)
         BATCH.observe(len(items))
-        self._checkpointer.written(len(items) + len(finished))
         return outcomes
 
 
