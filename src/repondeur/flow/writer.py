@@ -64,8 +64,7 @@ class _Batch:
     """What has been given, and what became of each, in order.
 
     items: to be answered; owners: for each the place it was given at, and which recipient of an
-    arrival it is, -1 for none. finished: with the places of `fates`. carried: on its way into
-    mailboxes.
+    arrival it is, -1 for none. finished: with the places of `fates`.
     """
 
     results: list[Any] = field(default_factory=list)
@@ -73,7 +72,6 @@ class _Batch:
     owners: list[tuple[int, int]] = field(default_factory=list)
     finished: list[Finished] = field(default_factory=list)
     fates: list[int] = field(default_factory=list)
-    carried: list[_Carried] = field(default_factory=list)
 
     def open(self, item: Item, place: int, nth: int = -1) -> None:
         self.items.append(item)
@@ -117,10 +115,10 @@ class Writer:
         batch = _Batch()
         self._checkpointer.begins()
         try:
-            self._take(batch, given)
-            for carried in batch.carried:
+            carried = self._take(batch, given)
+            if carried is not None:
                 yield carried.errand
-            self._settle(batch)
+                self._settle(batch, carried)
             if batch.items or batch.finished:
                 self._commit(batch, lambda: self._join(batch, more()))
         finally:
@@ -152,12 +150,13 @@ class Writer:
     def _join(self, batch: _Batch, given: Sequence[Given]) -> list[Item]:
         """What came while the batch waited for its turn: the new items."""
         known = len(batch.items)
-        self._take(batch, given)
-        self._settle(batch)
+        carried = self._take(batch, given)
+        if carried is not None:
+            self._settle(batch, carried)
         return batch.items[known:]
 
-    def _take(self, batch: _Batch, given: Sequence[Given]) -> None:
-        """Look up, and have delivered."""
+    def _take(self, batch: _Batch, given: Sequence[Given]) -> _Carried | None:
+        """Look up, and have delivered: what is on its way into mailboxes."""
         arrivals: list[tuple[int, Arrival]] = []
         texts: list[tuple[int, str]] = []
         for place, each in enumerate(given, len(batch.results)):
@@ -181,7 +180,8 @@ class Writer:
             else:
                 for place, text in texts:
                     batch.results[place] = found[text]
-                self._place(batch, arrivals, found)
+                return self._place(batch, arrivals, found)
+        return None
 
     def _resolve(
         self, arrivals: Sequence[tuple[int, Arrival]], texts: Sequence[tuple[int, str]]
@@ -200,7 +200,7 @@ class Writer:
         batch: _Batch,
         arrivals: Sequence[tuple[int, Arrival]],
         found: dict[str, Destination],
-    ) -> None:
+    ) -> _Carried | None:
         """Deliver what goes into mailboxes here; say of the rest which way it goes."""
         posts: list[Post] = []
         posted: list[tuple[Way, Item, int, int]] = []
@@ -223,30 +223,26 @@ class Writer:
                     posts.append(post)
                     posted.append((step, item, place, nth))
         if self._porter is None or not posts:
-            return
+            return None
         errand = self._porter.give(posts)
-        batch.carried.append(
-            _Carried(
-                errand,
-                # While the disk works.
-                [(step, self._decided(item), place, nth) for step, item, place, nth in posted],
-            )
+        return _Carried(
+            errand,
+            # While the disk works.
+            [(step, self._decided(item), place, nth) for step, item, place, nth in posted],
         )
 
-    def _settle(self, batch: _Batch) -> None:
+    def _settle(self, batch: _Batch, carried: _Carried) -> None:
         """Say what became of the posts under way; the items of those delivered are to be
         answered."""
-        for errand, posted in batch.carried:
-            try:
-                statuses = errand.results()
-            except Exception as error:
-                statuses = [replace(NOT_WRITTEN, cause=repr(error))] * len(posted)
-            for (step, item, place, nth), status in zip(posted, statuses, strict=True):
-                tell(item.envelope, step, status)
-                batch.results[place][nth] = Placed(status)
-                if status.code == 250:
-                    batch.open(item, place, nth)
-        batch.carried.clear()
+        try:
+            statuses = carried.errand.results()
+        except Exception as error:
+            statuses = [replace(NOT_WRITTEN, cause=repr(error))] * len(carried.posted)
+        for (step, item, place, nth), status in zip(carried.posted, statuses, strict=True):
+            tell(item.envelope, step, status)
+            batch.results[place][nth] = Placed(status)
+            if status.code == 250:
+                batch.open(item, place, nth)
 
     def _decided(self, item: Item) -> Item:
         """Where that fails, it fails again after the delivery."""
