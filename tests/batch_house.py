@@ -11,7 +11,7 @@ import pytest
 
 from repondeur.mail.read import read
 from repondeur.rules.model import Envelope, Policy
-from tests.database import SECRET, use_database
+from tests.database import SECRET, url_of, use_database
 
 T = datetime(2026, 12, 24, 12, 0, tzinfo=UTC)
 POLICY = Policy()
@@ -24,11 +24,7 @@ CHARLIE = "charlie@example.net"  # writes to Alice too
 @contextmanager
 def store_of(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
     """A migrated and seeded database on the engine that the fixture's parameter names; its name."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{folder / 'test.db'}"
-    else:
-        url = request.getfixturevalue("postgres").database()
-    with use_database(url):
+    with use_database(url_of(request, folder)):
         seed()
         yield request.param
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import pytest
 from asgiref.local import Local
 from django.db import connections
 from django.db.utils import ConnectionHandler
@@ -19,6 +21,14 @@ SECRET = "only-for-tests-and-long-enough-to-be-a-key"
 def configure() -> None:
     """Django with all settings of the service, without a database."""
     setup(values(load({"REPONDEUR_SECRET_KEY": SECRET})))
+
+
+def url_of(request: pytest.FixtureRequest, folder: Path) -> str:
+    """A new database on the engine that the fixture's parameter names: sqlite or postgresql."""
+    if request.param == "sqlite":
+        return f"sqlite:///{folder / 'test.db'}"
+    url: str = request.getfixturevalue("postgres").database()
+    return url
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from repondeur.config import load
 from repondeur.hosting.directory.source import Box, Link, Rows
 from repondeur.hosting.foreign import SourceError
 from repondeur.project import directory
-from tests.database import use_database
+from tests.database import url_of, use_database
 from tests.integration.test_commands import Program
 from tests.peers.mariadb import MariaDB
 from tests.peers.postgres import USER, Postgres
@@ -30,10 +30,7 @@ NIC = "alice-rep"
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
-    url = f"sqlite:///{tmp_path}/test.db"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres").database()
-    with use_database(url):
+    with use_database(url_of(request, tmp_path)):
         from repondeur.hosting import customers
 
         for nic in (NIC, "bob-rep"):

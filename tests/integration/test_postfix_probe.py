@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.database import use_database
+from tests.database import url_of, use_database
 
 T = datetime(2026, 12, 1, 9, tzinfo=UTC)
 TOKEN = "3a19c7f335ee"
@@ -17,10 +17,7 @@ TOKEN = "3a19c7f335ee"
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    url = f"sqlite:///{tmp_path}/test.db"
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres").database()
-    with use_database(url):
+    with use_database(url_of(request, tmp_path)):
         yield request.param
 
 
