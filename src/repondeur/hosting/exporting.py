@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models.functions import Collate
 
 from repondeur.hosting import mailboxes
-from repondeur.hosting.responders import keeps_copy
+from repondeur.hosting.responders import keepers
 from repondeur.store.models import Customer, Domain, Mailbox, Offer, Responder
 
 CHUNK = 500  # rows that are read at once
@@ -95,26 +95,29 @@ def _mailboxes(domain: Domain, passwords: bool) -> Rows:  # sections() names it
 
 
 def _responders(domain: Domain) -> Rows:
-    for row in Responder.objects.filter(domain=domain).order_by(_bytewise("local")).iterator(CHUNK):
-        yield {
-            "address": f"{row.local}@{domain.name}",
-            "kind": row.kind,
-            "from": _when(row.start, row.zone),
-            "to": _when(row.end, row.zone),
-            "copy": keeps_copy(row, domain, row.local),
-            "copy_to": row.copy_to,
-            "subject": row.subject,
-            "message": row.text,
-            "html": row.html,
-            "interval": row.interval,
-            "language": row.language,
-            "zone": row.zone,
-            "also": row.also,
-            "audience": row.audience,
-            "contacts": row.contacts,
-            "authentication": row.authentication,
-            "enabled": row.enabled,
-        }
+    every = Responder.objects.filter(domain=domain).order_by(_bytewise("local")).iterator(CHUNK)
+    while chunk := list(islice(every, CHUNK)):
+        kept = keepers(domain, chunk)
+        for row in chunk:
+            yield {
+                "address": f"{row.local}@{domain.name}",
+                "kind": row.kind,
+                "from": _when(row.start, row.zone),
+                "to": _when(row.end, row.zone),
+                "copy": row.local in kept,
+                "copy_to": row.copy_to,
+                "subject": row.subject,
+                "message": row.text,
+                "html": row.html,
+                "interval": row.interval,
+                "language": row.language,
+                "zone": row.zone,
+                "also": row.also,
+                "audience": row.audience,
+                "contacts": row.contacts,
+                "authentication": row.authentication,
+                "enabled": row.enabled,
+            }
 
 
 def _when(t: datetime | None, zone: str) -> str | None:

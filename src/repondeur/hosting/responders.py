@@ -26,7 +26,7 @@ from repondeur.hosting.wanted import Wanted, clean, from_payload, from_responder
 from repondeur.store.models import Alias, Customer, Domain, Mailbox, Offer, Responder
 
 __all__ = [
-    "State", "Wanted", "aliases_among", "find", "from_payload", "from_responder", "get",
+    "State", "Wanted", "find", "from_payload", "from_responder", "get", "keepers",
     "keeps_copy", "placeless", "state", "truthful", "validate",
 ]  # fmt: skip
 
@@ -65,13 +65,19 @@ def keeps_copy(wanted: Wanted | Responder, domain: Domain, local: str) -> bool:
     return wanted.copy
 
 
-def aliases_among(domain: Domain, found: Iterable[Responder]) -> frozenset[str]:
-    """The local parts of those whose copy stays in an alias's mailbox, in one statement."""
-    names = [responder.local for responder in found if placeless(responder)]
-    if not names:
-        return frozenset()
-    aliases = Alias.objects.filter(domain=domain, local__in=names)
-    return frozenset(aliases.values_list("local", flat=True))
+def keepers(domain: Domain, found: Iterable[Responder]) -> frozenset[str]:
+    """The local parts of those for which keeps_copy is true, in one statement."""
+    kept = [responder for responder in found if responder.copy]
+    names = [responder.local for responder in kept if placeless(responder)]
+    aliases: set[str] = set()
+    if names:
+        asked = Alias.objects.filter(domain=domain, local__in=names)
+        aliases = set(asked.values_list("local", flat=True))
+    return frozenset(
+        responder.local
+        for responder in kept
+        if not placeless(responder) or responder.local in aliases
+    )
 
 
 def truthful(wanted: Wanted, domain: Domain, local: str) -> Wanted:

@@ -81,7 +81,7 @@ def listing(request: HttpRequest, name: str) -> HttpResponse:
         "tab": "mailboxes",
         "page": shown,
         "rows": rows,
-        "aliases": responders.aliases_among(domain, shown.rows),
+        "kept": responders.keepers(domain, shown.rows),
         "search": search,
         "count": count,
         "full": responders.room(domain.offer, count, domain.name) is not None,
