@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -41,10 +41,8 @@ def journal(
         found = journal.written_to(domain, f"{local}@{name}", start)
     if limit is None and not as_json:
         limit = ROWS
-    rows = (
-        journal.record(entry, zone) | ({} if as_json else _for_table(entry, zone))
-        for entry in islice(found, limit)
-    )
+    shown = ((entry, journal.record(entry, zone)) for entry in islice(found, limit))
+    rows = (record if as_json else _for_table(entry, record, zone) for entry, record in shown)
     columns = ["at", "recipient", "sender", "subject", "reason", "found", "signals", "fate"]
     print_rows(rows, as_json, [*columns, "fate_text"])
     if not as_json and next(found, None) is not None:
@@ -53,14 +51,11 @@ def journal(
         )
 
 
-def _for_table(entry: Journal, zone: str) -> dict[str, str]:
+def _for_table(entry: Journal, record: dict[str, Any], zone: str) -> dict[str, Any]:
     """Its date to the minute, its signals as 11: do-not-reply 7, mailing 4."""
-    from repondeur.hosting.journal import signals
-
-    weighed = signals(entry)
-    total = sum(one["weight"] for one in weighed)
-    words = ", ".join(f"{one['name']} {one['weight']}" for one in weighed)
-    return {"at": short(entry.at, zone), "signals": f"{total}: {words}" if words else ""}
+    words = ", ".join(f"{one['name']} {one['weight']}" for one in record["signals"])
+    signals = f"{record['sum']}: {words}" if words else ""
+    return record | {"at": short(entry.at, zone), "signals": signals}
 
 
 COMMANDS = {"journal": journal}

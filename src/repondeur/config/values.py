@@ -20,8 +20,8 @@ MIB = 1024 * 1024
 _UNITS = {"": 1, "K": 1024, "M": MIB, "G": 1024 * MIB}
 _TRUE = frozenset({"yes", "true", "on", "1"})
 _FALSE = frozenset({"no", "false", "off", "0"})
-# RFC 952 and RFC 1123 §2.1; the underscore occurs in container networks.
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (what "any" is reached by, on this machine)
+# RFC 952 and RFC 1123 §2.1; the underscore occurs in container networks.
 _HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 DEFAULT_PORTS = {"smtp": 25, "lmtp": 24}  # RFC 5321 §2.3.4; RFC 2033 §6 leaves LMTP without one
 
