@@ -122,8 +122,13 @@ def apply_now(
     via: str,
     t: datetime,
 ) -> Operation:
-    """request() and perform(), for the commands. Raises what went wrong."""
-    operation = perform(request(action, domain, local, wanted, by, via, t), t)
+    """request() and perform(), for the commands. Raises what went wrong.
+
+    In one transaction: who wishes the same meanwhile waits for it, and is not told of a change
+    under way.
+    """
+    with transaction.atomic():
+        operation = perform(request(action, domain, local, wanted, by, via, t), t)
     failure = error(operation)
     if failure is not None:
         raise failure
